@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The module map. Data and imports run one way: listener, intake, spool, pipeline, sinks; the lifecycle builds them all.
+let package = Package(
+    name: "permafrost",
+    products: [
+        .executable(name: "permafrost", targets: ["permafrost"]),
+        .executable(name: "permafrost-demo", targets: ["Demo"]),
+        .executable(name: "lambda-simulator", targets: ["SimulatorTool"]),
+    ],
+    targets: [
+        // C libraries of the distribution, one importer each.
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CEvent", pkgConfig: "libevent", providers: [.apt(["libevent-dev"])]),
+
+        // What is linked into the extension.
+        .target(name: "TelemetryModel"),
+        .target(name: "JSON"),
+        .target(name: "Deflate", dependencies: ["CZlib"]),
+        .target(name: "HTTPTransport", dependencies: ["CCurl", "CEvent"]),
+        .target(name: "LambdaAPI", dependencies: ["HTTPTransport", "JSON"]),
+        .target(name: "TelemetryIntake", dependencies: ["Deflate", "JSON", "TelemetryModel"]),
+        .target(name: "TelemetrySpool", dependencies: ["CSQLite", "TelemetryModel"]),
+        .target(name: "TelemetrySinks", dependencies: ["Deflate", "HTTPTransport", "JSON", "TelemetryModel"]),
+        .target(
+            name: "TelemetryPipeline",
+            dependencies: [
+                "Deflate", "HTTPTransport", "JSON", "TelemetryIntake", "TelemetryModel", "TelemetrySinks",
+                "TelemetrySpool",
+            ]),
+        .target(
+            name: "ExtensionLifecycle",
+            dependencies: [
+                "HTTPTransport", "JSON", "LambdaAPI", "TelemetryIntake", "TelemetryModel", "TelemetryPipeline",
+                "TelemetrySinks", "TelemetrySpool",
+            ]),
+        .target(
+            name: "CommandLineTool",
+            dependencies: [
+                "Deflate", "ExtensionLifecycle", "HTTPTransport", "JSON", "TelemetryModel", "TelemetryPipeline",
+                "TelemetrySinks", "TelemetrySpool",
+            ]),
+        .executableTarget(name: "permafrost", dependencies: ["CommandLineTool", "ExtensionLifecycle"]),
+
+        // The harness: never linked into the extension.
+        .target(name: "LambdaSimulator", dependencies: ["Deflate", "HTTPTransport", "JSON"]),
+        .executableTarget(name: "Demo", dependencies: ["LambdaSimulator"]),
+        .executableTarget(name: "SimulatorTool", dependencies: ["LambdaSimulator"]),
+        .executableTarget(
+            name: "LambdaHarness", dependencies: ["Deflate", "LambdaSimulator"], path: "Benchmarks/LambdaHarness"),
+
+        .testTarget(name: "TelemetryModelTests", dependencies: ["TelemetryModel"]),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+        .testTarget(name: "DeflateTests", dependencies: ["Deflate"]),
+        .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport"]),
+        .testTarget(name: "LambdaAPITests", dependencies: ["LambdaAPI", "HTTPTransport", "JSON"]),
+        .testTarget(name: "TelemetryIntakeTests", dependencies: ["TelemetryIntake", "Deflate", "JSON", "TelemetryModel"]),
+        .testTarget(name: "TelemetrySpoolTests", dependencies: ["TelemetrySpool", "TelemetryModel", "CSQLite"]),
+        .testTarget(
+            name: "TelemetrySinksTests",
+            dependencies: ["TelemetrySinks", "Deflate", "JSON", "HTTPTransport", "LambdaSimulator", "TelemetryModel"]),
+        .testTarget(
+            name: "TelemetryPipelineTests",
+            dependencies: [
+                "TelemetryPipeline", "TelemetrySinks", "TelemetrySpool", "TelemetryIntake", "TelemetryModel",
+                "HTTPTransport", "Deflate", "JSON", "LambdaSimulator",
+            ]),
+        .testTarget(
+            name: "ExtensionLifecycleTests",
+            dependencies: ["ExtensionLifecycle", "TelemetryModel", "TelemetryPipeline", "TelemetrySinks", "LambdaAPI"]),
+        .testTarget(
+            name: "CommandLineToolTests",
+            dependencies: ["CommandLineTool", "Deflate", "TelemetryModel", "TelemetrySpool"]),
+        .testTarget(name: "LambdaSimulatorTests", dependencies: ["LambdaSimulator", "HTTPTransport", "JSON", "Deflate"]),
+        .testTarget(name: "SystemTests", dependencies: ["LambdaSimulator", "JSON", "Deflate"]),
+        .testTarget(name: "TidyTests", dependencies: ["ExtensionLifecycle"]),
+    ]
+)
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .treatAllWarnings(as: .error),
+    ]
+}
