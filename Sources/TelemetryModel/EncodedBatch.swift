@@ -10,6 +10,10 @@ package struct EncodedBatch: Sendable {
     package var ledger = Ledger()
     package var observations: [Observation] = []
     package var counters: [CounterIncrement] = []
+    /// Request ids whose `platform.runtimeDone` or `platform.report` is in the body.
+    package var finishedInvocations: [String] = []
+    /// Request ids whose `platform.report` is in the body.
+    package var reportedInvocations: [String] = []
     /// The state after this batch. `state.revision` is that of the state it was encoded against.
     package var state: IntakeState
 
