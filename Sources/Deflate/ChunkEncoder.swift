@@ -1,0 +1,61 @@
+import CZlib
+
+/// Lines, deflated so that any such results, one after the other, are one deflate stream without its final block.
+package struct DeflatedLines: Sendable {
+    package var stored: [UInt8]
+    package var storedCRC: UInt32
+    package var linesCRC: UInt32
+}
+
+/// Makes raw deflate that is closed with a full flush and has no final block.
+///
+/// Each result comes from a compressor that has forgotten everything before, so it needs no other to be inflated. The
+/// same lines at the same level give the same bytes. One `z_stream` (about 270 KiB) and one output buffer serve all.
+package final class ChunkEncoder {
+    // zlib's state points back at the stream, so it must not move.
+    private let stream: UnsafeMutablePointer<z_stream>
+    private let output: UnsafeMutablePointer<UInt8>
+    private static let outputSize = 64 * 1024
+
+    /// `level` 0 (stored) … 9 (smallest).
+    package init(level: Int) throws(DeflateError) {
+        guard (0...9).contains(level) else { throw .level(level) }
+        stream = .allocate(capacity: 1)
+        stream.initialize(to: z_stream())
+        output = .allocate(capacity: Self.outputSize)
+        guard permafrost_deflate_init(stream, Int32(level)) == Z_OK else { throw .outOfMemory }
+    }
+
+    deinit {
+        deflateEnd(stream)
+        stream.deallocate()
+        output.deallocate()
+    }
+
+    package func encode(_ lines: UnsafeRawBufferPointer) throws(DeflateError) -> DeflatedLines {
+        guard deflateReset(stream) == Z_OK else { throw .internal("deflateReset") }
+        var stored: [UInt8] = []
+        stored.reserveCapacity(lines.count / 4 + 64)
+        var start = 0
+        repeat {
+            // avail_in is 32 bits wide; a piece is never the end of the chunk's stream.
+            let piece = min(lines.count - start, 1 << 30)
+            let isLast = start + piece == lines.count
+            stream.pointee.next_in = UnsafeMutablePointer(
+                mutating: lines.baseAddress.map { ($0 + start).assumingMemoryBound(to: UInt8.self) })
+            stream.pointee.avail_in = UInt32(piece)
+            repeat {
+                stream.pointee.next_out = output
+                stream.pointee.avail_out = UInt32(Self.outputSize)
+                let code = deflate(stream, isLast ? Z_FULL_FLUSH : Z_NO_FLUSH)
+                guard code == Z_OK || code == Z_BUF_ERROR else { throw .internal("deflate") }
+                let made = Self.outputSize - Int(stream.pointee.avail_out)
+                stored.append(contentsOf: UnsafeBufferPointer(start: output, count: made))
+            } while stream.pointee.avail_out == 0
+            start += piece
+        } while start < lines.count
+        stream.pointee.next_in = nil
+        return DeflatedLines(
+            stored: stored, storedCRC: stored.withUnsafeBytes { CRC32.of($0) }, linesCRC: CRC32.of(lines))
+    }
+}
