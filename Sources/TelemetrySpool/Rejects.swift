@@ -1,0 +1,54 @@
+import TelemetryModel
+
+extension SpoolStore {
+    /// Rejects take at most this part of the spool's bound; the oldest go first.
+    static let rejectShare = 20
+
+    static func bytes(of reject: RejectedDocument) -> Int {
+        reject.content.count + reject.errorReason.utf8.count + reject.errorType.utf8.count + 128
+    }
+
+    /// Keeps documents for inspection, within their bound. Their count as `rejected` is the caller's, and stays when
+    /// the bound makes them go.
+    func insert(
+        _ rejects: [RejectedDocument], bytes: Int, createdMs: Int64, _ pending: inout Pending
+    ) throws(SpoolError) {
+        guard !rejects.isEmpty else { return }
+        for reject in rejects {
+            try connection.run(
+                """
+                INSERT INTO rejects (created_ms, document_id, index_name, status, reason, error_type, error_reason,
+                    content)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    .integer(createdMs), .optional(reject.id), .optional(reject.index), .integer(reject.status),
+                    .text(reject.reason), .text(reject.errorType), .text(reject.errorReason), .blob(reject.content),
+                ], during: "reject")
+        }
+        pending.row.rejectBytes += bytes
+        var dropped = 0
+        while pending.row.rejectBytes > space.bound / Self.rejectShare {
+            var oldest: (id: Int64, bytes: Int)?
+            try connection.query(
+                """
+                SELECT id, length(content) + length(CAST(error_reason AS BLOB)) + length(CAST(error_type AS BLOB)) + 128
+                FROM rejects ORDER BY id LIMIT 1
+                """, during: "reject"
+            ) { row in
+                oldest = (row.integer(0), row.int(1))
+                return false
+            }
+            guard let oldest else {
+                pending.row.rejectBytes = 0
+                break
+            }
+            try connection.run("DELETE FROM rejects WHERE id = ?", [.integer(oldest.id)], during: "reject")
+            pending.row.rejectBytes -= oldest.bytes
+            dropped += 1
+        }
+        if dropped > 0 {
+            notices.append(Notice(.warning, "rejects_dropped", [(name: "documents", value: String(dropped))]))
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import TelemetryModel
+
+/// How many bytes the spool's files may still take. Pure but for the question to the file system, which is injected.
+struct SpaceMeter {
+    /// Free space left to the function: this, or a tenth of the file system, whichever is more.
+    static let leftToFunction = 32 << 20
+    /// What the spool takes however little is free, its WAL included: with less nothing could be accepted at all.
+    static let floor = 4 << 20
+    /// Below this much free space nothing grows. What is refused now the platform sends again; what is discarded to make
+    /// room for it would be gone.
+    static let lastFree = 1 << 20
+    static let largestDefault = 256 << 20
+
+    /// The bound on the files, in bytes.
+    let bound: Int
+    private let directory: String
+    private let ask: @Sendable (String) -> FileSystemSpace?
+    private let monotonicMs: @Sendable () -> Int64
+    private var space: FileSystemSpace?
+    private var askedMs: Int64?
+    /// Bytes of what a quarantine left.
+    var quarantined = 0
+    private(set) var walFrames = 0
+    private(set) var walFileBytes = SpoolSchema.walRoom
+    /// The WAL's file is longer than it has to be, and any commit would cut it.
+    private(set) var isWALCutDue = false
+
+    init(directory: String, options: SpoolOptions) {
+        self.directory = directory
+        self.ask = options.fileSystemSpace
+        self.monotonicMs = options.monotonicMs
+        let space = options.fileSystemSpace(directory)
+        self.space = space
+        self.askedMs = options.monotonicMs()
+        let asked = options.maximumBytes ?? min((space?.free ?? 0) / 4, Self.largestDefault)
+        self.bound = max(asked, Self.floor)
+    }
+
+    mutating func committed(frames: Int) {
+        let bytes = 32 + frames * SpoolSchema.frameSize
+        // With its first frame after a checkpoint SQLite cuts the file to the room it always keeps.
+        walFileBytes = frames < walFrames ? max(SpoolSchema.walRoom, bytes) : max(walFileBytes, bytes)
+        walFrames = frames
+        isWALCutDue = false
+    }
+
+    /// A checkpoint has emptied the WAL. Its file keeps its size until the next commit, which is counted as done already.
+    mutating func checkpointed() {
+        walFrames = 0
+        isWALCutDue = isWALCutDue || walFileBytes > SpoolSchema.walRoom
+        walFileBytes = SpoolSchema.walRoom
+    }
+
+    /// Asks the file system at most once a second, unless `now`.
+    mutating func measure(now: Bool = false) {
+        let time = monotonicMs()
+        if !now, let askedMs, time - askedMs < 1000 { return }
+        space = ask(directory)
+        askedMs = time
+    }
+
+    func filesOnDisk(pages: Int) -> Int { pages * SpoolSchema.pageSize + walFileBytes + quarantined }
+
+    /// True when the function (or whoever) has left nothing.
+    var isDiskFull: Bool { space.map { $0.free < Self.lastFree } ?? false }
+
+    private func left(of space: FileSystemSpace) -> Int { max(Self.leftToFunction, space.total / 10) }
+
+    /// Less is free than the function should have.
+    var isShort: Bool { space.map { $0.free < left(of: $0) } ?? false }
+
+    /// Bytes by which the files may grow; below 0 when they have to shrink.
+    func growth(pages: Int) -> Int {
+        let files = filesOnDisk(pages: pages)
+        var allowed = bound - files
+        if let space {
+            allowed = min(allowed, max(space.free - left(of: space), Self.floor - files))
+            if isDiskFull { allowed = min(allowed, 0) }
+        }
+        return allowed
+    }
+
+    /// Bytes by which the WAL's file grows with this many more frames.
+    func walGrowth(frames: Int) -> Int {
+        max(0, 32 + (walFrames + frames) * SpoolSchema.frameSize - walFileBytes)
+    }
+}

@@ -1,0 +1,130 @@
+import Synchronization
+package import TelemetryModel
+
+/// What a body is encoded with.
+package struct AppendTicket: Sendable {
+    /// For the `_id`s of this batch. Never given out again, whatever becomes of the batch.
+    package var number: UInt64
+    package var state: IntakeState
+}
+
+extension Spool {
+    /// Draws a number.
+    package func beginAppend() throws(SpoolError) -> AppendTicket {
+        try withStore { store in
+            let number = store.row.nextNumber
+            store.row.nextNumber += 1
+            return AppendTicket(number: number, state: store.intake)
+        }
+    }
+
+    /// The number of events of a body that is among the last 1,024, nil otherwise.
+    package func recall(_ digest: Digest128) -> Int? {
+        core.withLock { $0.store?.bodies.events(of: digest) }
+    }
+
+    /// Commits a batch and everything that goes with it in one transaction. Once it returns the batch is durable; when
+    /// it throws, nothing has changed. ``SpoolError/stale``: something was committed since the batch's state was read.
+    package func append(_ batch: EncodedBatch) throws(SpoolError) {
+        waitingAppends.add(1, ordering: .relaxed)
+        defer { waitingAppends.subtract(1, ordering: .relaxed) }
+        CrashPoint.reach(.appendBegun)
+        verifyFile(nowMs: options.wallClockMs())
+        try withStore { store throws(SpoolError) in try store.append(batch) }
+    }
+
+    /// Whether the last 200 went out whole. Until this says so the next body may be a repetition, regrouped.
+    package func acknowledged(inFull: Bool) {
+        core.withLock { $0.store?.intake.lastAcknowledgementUncertain = !inFull }
+    }
+
+    /// SnapStart: the first INVOKE or `restoreStart` has come, so this copy of the snapshot is a different one from all
+    /// others and gets its id. Nothing happens when there is one.
+    package func establishEnvironment() throws(SpoolError) {
+        try withStore { store throws(SpoolError) in try store.establishEnvironment() }
+    }
+}
+
+extension SpoolStore {
+    /// WAL bytes above which an append does the checkpoint itself.
+    static let listenerCheckpointFrames = (8 << 20) / SpoolSchema.frameSize
+
+    func append(_ batch: EncodedBatch) throws(SpoolError) {
+        guard batch.state.revision == intake.revision else { throw .stale }
+        let observes = batch.state.identity != .snapshot
+        let change = metrics.change(
+            observations: observes ? batch.observations : [], counters: observes ? batch.counters : [])
+        let rejectBytes = batch.rejects.reduce(0) { $0 + Self.bytes(of: $1) }
+        let need = Self.pages(for: batch, changesHeldParts: batch.state.heldParts != intake.heldParts)
+        try prepareRoom(pages: need)
+        let now = options.wallClockMs()
+        let entered = batch.body.flatMap { bodies.events(of: $0.digest) == nil ? $0 : nil }
+        let slot = row.bodies % BodyRing.size
+        try transaction(during: "append", before: .appendBeforeCommit, after: .appendAfterCommit) {
+            pending throws(SpoolError) in
+            pending.ledger.add(batch.ledger)
+            let kept = try makeRoom(pages: need, for: batch.chunks, &pending)
+            for chunk in kept { try insertChunk(chunk, createdMs: now, attempts: 0, retryAtMs: 0, &pending) }
+            try insert(batch.rejects, bytes: rejectBytes, createdMs: now, &pending)
+            if batch.state.heldParts != intake.heldParts { try save(batch.state.heldParts) }
+            if let entered {
+                try BodyRing.save(entered, slot: slot, to: connection)
+                pending.row.bodies += 1
+            }
+            try MetricState.save(change, to: connection)
+            pending.row.invocationID = batch.state.invocationID
+            pending.row.lastBody = batch.state.lastBody
+            for counter in batch.counters where counter.family == CounterIncrement.platformDropped {
+                pending.row.platformDropped += counter.count
+            }
+        }
+        if let entered { bodies.enter(entered, slot: slot) }
+        if !change.isEmpty {
+            metrics.apply(change)
+            metricRevision += 1
+        }
+        let uncertain = batch.body != nil || intake.lastAcknowledgementUncertain
+        let identity = intake.identity
+        intake = batch.state
+        intake.revision &+= 1
+        intake.identity = identity
+        intake.lastAcknowledgementUncertain = uncertain
+        // Usually the flush thread has long done it; when it does not come, the WAL must not grow without bound.
+        if connection.framesInWAL > Self.listenerCheckpointFrames { try? checkpoint() }
+    }
+
+    private func save(_ parts: [HeldPart]) throws(SpoolError) {
+        try connection.run("DELETE FROM held_parts", during: "append")
+        for (position, part) in parts.enumerated() {
+            try connection.run(
+                "INSERT INTO held_parts VALUES (?, ?, ?, ?, ?)",
+                [
+                    .integer(position), .blob(part.envelope), .blob(part.value), .integer(part.parts),
+                    .integer(part.receivedMs),
+                ], during: "append")
+        }
+    }
+
+    /// Pages a batch may take, generously: its blobs, and a page of each table and index that it touches.
+    private static func pages(for batch: EncodedBatch, changesHeldParts: Bool) -> Int {
+        var bytes = batch.rejects.reduce(0) { $0 + Self.bytes(of: $1) }
+        for chunk in batch.chunks { bytes += chunk.stored.count + SpoolSchema.pageSize }
+        if changesHeldParts {
+            for part in batch.state.heldParts { bytes += part.envelope.count + part.value.count + SpoolSchema.pageSize }
+        }
+        return bytes / SpoolSchema.pageSize + 12
+    }
+
+    func establishEnvironment() throws(SpoolError) {
+        guard row.environmentID == nil else { return }
+        // The kernel's random numbers: anything of our own would be equal in every copy of the snapshot.
+        var generator = SystemRandomNumberGenerator()
+        let id = EnvironmentID(using: &generator)
+        try transaction(during: "establish", after: .environmentEstablished) { pending throws(SpoolError) in
+            pending.row.environmentID = id
+        }
+        intake.identity = .environment(id)
+        intake.revision &+= 1
+        metricRevision += 1
+    }
+}

@@ -1,0 +1,128 @@
+import CSQLite
+import Glibc
+import TelemetryModel
+
+extension Spool {
+    /// Opens what is there, or makes it. It takes the same time whatever the backlog: nothing is counted or checked, and
+    /// what is read is bounded. Never throws the caller out: whatever is wrong, it may be tried again.
+    package func open() -> SpoolOpening {
+        (try? withCore { core in self.open(&core) }) ?? .failed("The spool could not be opened.")
+    }
+
+    private func open(_ core: inout SpoolCore) -> SpoolOpening {
+        guard core.store == nil else { return .resumed }
+        if let problem = Self.makeDirectory(directory) {
+            return .failed(
+                "The spool directory cannot be made (\(problem)): set PERMAFROST_SPOOL_DIR to a writable directory.")
+        }
+        for name in Self.fileNames {
+            let path = directory + "/" + name
+            switch FileKind(path: path) {
+            case .foreign:
+                continue
+            case .directory:
+                return .failed("There is a directory where the spool's file should be: remove it.")
+            case .missing, .candidate:
+                return open(path, &core)
+            }
+        }
+        return .failed("Every file name of the spool is taken by files that are not ours: remove them.")
+    }
+
+    /// The first is the usual one; the others stand in when files we must not touch have it.
+    static let fileNames = ["spool.db"] + (1...9).map { "spool-\($0).db" }
+
+    /// What lies at the place of the file, by what its first page says.
+    private enum FileKind {
+        case missing, candidate, directory
+        /// A readable database of somebody else, or of a newer version of ours: left alone.
+        case foreign
+
+        init(path: String) {
+            var status = stat()
+            guard stat(path, &status) == 0 else {
+                self = .missing
+                return
+            }
+            guard status.st_mode & S_IFMT != S_IFDIR else {
+                self = .directory
+                return
+            }
+            self = .candidate
+            guard let header = SpoolFile.head(of: path, count: 100), header.starts(with: "SQLite format 3\0".utf8)
+            else { return }
+            // https://www.sqlite.org/fileformat2.html#the_database_header: user version at 60, application id at 68.
+            let version = header[60..<64].reduce(Int64(0)) { $0 << 8 | Int64($1) }
+            let application = header[68..<72].reduce(Int64(0)) { $0 << 8 | Int64($1) }
+            // Neither is set while a file of ours is being made: then the tables decide.
+            if application == 0, version == 0 { return }
+            if application != SpoolSchema.applicationID || version > SpoolSchema.version { self = .foreign }
+        }
+    }
+
+    private func open(_ path: String, _ core: inout SpoolCore) -> SpoolOpening {
+        do throws(SpoolError) {
+            let (store, isFresh) = try Self.openStore(path: path, directory: directory, options: options)
+            core.store = store
+            return isFresh ? .fresh : .resumed
+        } catch {
+            switch error {
+            case .busy:
+                return .waiting
+            case .full:
+                return .failed("There is no room for the spool on its file system.")
+            case .io(let code, _):
+                return .failed("The spool cannot be opened (SQLite \(code)): set PERMAFROST_SPOOL_DIR to a writable directory.")
+            case .corrupt, .notOpen, .stale, .internal:
+                return .failed("The spool cannot be opened (\(error)).")
+            }
+        }
+    }
+
+    /// Opens one file, and makes its tables when it has none.
+    static func openStore(
+        path: String, directory: String, options: SpoolOptions
+    ) throws(SpoolError) -> (store: SpoolStore, isFresh: Bool) {
+        let connection = try Connection(path: path, access: .readWrite, vfs: options.vfs)
+        try SpoolSchema.prepareFile(connection)
+        try SpoolSchema.configure(connection)
+        let tables = try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'environment'", during: "open")
+        let isFresh = tables == 0
+        if isFresh {
+            var generator = SystemRandomNumberGenerator()
+            try SpoolSchema.create(
+                in: connection, environmentID: options.snapStart ? nil : EnvironmentID(using: &generator))
+        }
+        guard let file = SpoolFile(path: path) else { throw .io(code: SQLITE_CANTOPEN, during: "open") }
+        file.prepareWAL()
+        let space = SpaceMeter(directory: directory, options: options)
+        return (try SpoolStore(connection: connection, file: file, options: options, space: space), isFresh)
+    }
+
+    /// Makes a directory and its parents, for this user alone. Nil, or what is wrong.
+    static func makeDirectory(_ path: String) -> String? {
+        if mkdir(path, 0o700) == 0 { return nil }
+        let code = errno
+        if code == EEXIST {
+            var status = stat()
+            guard stat(path, &status) == 0 else { return "errno \(errno)" }
+            return status.st_mode & S_IFMT == S_IFDIR ? nil : "errno \(ENOTDIR)"
+        }
+        guard code == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return "errno \(code)" }
+        if let problem = makeDirectory(String(path[..<slash])) { return problem }
+        return mkdir(path, 0o700) == 0 || errno == EEXIST ? nil : "errno \(errno)"
+    }
+}
+
+extension SpoolFile {
+    /// The first bytes of a file, nil when there are fewer or it cannot be read. Only for a file that no connection of
+    /// this process has open.
+    static func head(of path: String, count: Int) -> [UInt8]? {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
+        return got == count ? bytes : nil
+    }
+}

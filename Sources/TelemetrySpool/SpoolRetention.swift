@@ -1,0 +1,76 @@
+import TelemetryModel
+
+extension SpoolStore {
+    func pageCounts() throws(SpoolError) -> (all: Int, free: Int) {
+        let all = try connection.integer("PRAGMA page_count", during: "retention") ?? 0
+        let free = try connection.integer("PRAGMA freelist_count", during: "retention") ?? 0
+        return (Int(all), Int(free))
+    }
+
+    /// True when `pages` more pages fit: into free pages of the file, or by growing within what is allowed.
+    private func fits(pages: Int) throws(SpoolError) -> Bool {
+        let counts = try pageCounts()
+        let grown = max(0, pages - counts.free) * SpoolSchema.pageSize + space.walGrowth(frames: pages)
+        return grown <= 0 || grown <= space.growth(pages: counts.all)
+    }
+
+    /// Before a transaction that needs `pages`: everything that makes room without losing anything.
+    func prepareRoom(pages: Int) throws(SpoolError) {
+        space.measure()
+        if try fits(pages: pages) { return }
+        space.measure(now: true)
+        if space.walFrames > 0 { try? checkpoint() }
+        if try fits(pages: pages) { return }
+        discardEvidence()
+        if try !fits(pages: pages), space.isDiskFull { throw .full }
+    }
+
+    /// Inside a transaction that needs `pages`: discards whole chunks of the lowest priority, oldest first, claimed ones
+    /// passed over, until it has them. A new chunk of lower priority than everything stored is itself the one.
+    ///
+    /// - Returns: those of `chunks` to store.
+    func makeRoom(pages: Int, for chunks: [Chunk], _ pending: inout Pending) throws(SpoolError) -> [Chunk] {
+        if try fits(pages: pages) { return chunks }
+        var kept = chunks.enumerated().sorted { ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset) }
+        var needed = pages
+        var discarded = ChunkSums()
+        while try !fits(pages: needed) {
+            let victim = try lowestUnclaimed()
+            if let lowest = kept.first?.element, let victim, lowest.priority < victim.priority {
+                kept.removeFirst()
+                needed -= lowest.stored.count / SpoolSchema.pageSize + 1
+                discarded = discarded + ChunkSums(chunks: 1, events: lowest.events, bytes: lowest.linesLength)
+                continue
+            }
+            guard let victim, let found = try chunkSums(id: victim.id) else { throw .full }
+            try removeChunk(id: victim.id, sums: found.sums, isWaiting: found.isWaiting, &pending)
+            discarded = discarded + found.sums
+        }
+        discard(discarded, LedgerReason.spoolFull, &pending)
+        CrashPoint.reach(.evictBeforeCommit)
+        return kept.sorted { $0.offset < $1.offset }.map(\.element)
+    }
+
+    func discard(_ sums: ChunkSums, _ reason: String, _ pending: inout Pending) {
+        guard sums.chunks > 0 else { return }
+        pending.ledger.add(-sums.events, .spooled)
+        pending.ledger.add(sums.events, .discarded, reason)
+        notices.append(
+            Notice(
+                .warning, "discarded",
+                [(name: "reason", value: reason), (name: "events", value: String(sums.events))]))
+    }
+
+    func lowestUnclaimed() throws(SpoolError) -> (id: Int64, priority: Priority)? {
+        var found: (Int64, Priority)?
+        try connection.query(
+            "SELECT id, priority FROM chunks INDEXED BY chunks_by_priority ORDER BY priority, created_ms, id",
+            during: "retention"
+        ) { [claims] row in
+            guard claims[row.integer(0)] == nil else { return true }
+            found = (row.integer(0), Priority(rawValue: row.int(1)) ?? .line)
+            return false
+        }
+        return found
+    }
+}

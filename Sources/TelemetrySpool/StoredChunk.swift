@@ -1,0 +1,28 @@
+package import TelemetryModel
+
+/// A chunk as it lies in the spool, claimed by whoever holds this.
+package struct StoredChunk: Sendable {
+    package var id: Int64
+    package var chunk: Chunk
+    /// When its oldest event was received, milliseconds since 1970.
+    package var createdMs: Int64
+    /// How many times its documents have been sent and have to be sent again.
+    package var attempts: Int
+
+    package init(id: Int64, chunk: Chunk, createdMs: Int64, attempts: Int) {
+        self.id = id
+        self.chunk = chunk
+        self.createdMs = createdMs
+        self.attempts = attempts
+    }
+}
+
+/// In which order chunks are claimed.
+package enum ClaimOrder: Sendable {
+    /// Due rows only. Rows whose retry is due get up to half of the request, rows that were never tried the rest, each
+    /// kind oldest first: neither starves the other.
+    case oldestFirst
+    /// Failures (priority 2) that were never tried, newest first, then the others, oldest first, then what is due for a
+    /// retry; rows that are not due come last.
+    case shutdown
+}
