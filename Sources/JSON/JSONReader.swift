@@ -65,9 +65,14 @@ package struct JSONReader {
 
     /// The next key, escapes decoded; nil behind the last member: then the object is read.
     package mutating func nextKey() throws(JSONError) -> String? {
+        try nextRawKey().map { Self.decode($0) }
+    }
+
+    /// The next key as it is written, without its quotes; nil behind the last member: then the object is read.
+    package mutating func nextRawKey() throws(JSONError) -> UnsafeRawBufferPointer? {
         guard try separate(closing: JSONBytes.closeBrace) else { return nil }
         guard try token() == JSONBytes.quote else { throw .invalid(at: position) }
-        let key = try string()
+        let key = try rawString().inside
         guard try token() == JSONBytes.colon else { throw .invalid(at: position) }
         scanner.position += 1
         return key
@@ -80,12 +85,17 @@ package struct JSONReader {
 
     package mutating func string() throws(JSONError) -> String {
         guard try token() == JSONBytes.quote else { throw .mismatch(at: position) }
+        let (inside, hasEscapes) = try rawString()
+        return hasEscapes ? Self.decode(inside) : String(decoding: inside, as: UTF8.self)
+    }
+
+    /// At a quote.
+    private mutating func rawString() throws(JSONError) -> (inside: UnsafeRawBufferPointer, hasEscapes: Bool) {
         scanner.position += 1
         let start = position
         var hasEscapes = false
         guard scanner.skipString(hasEscapes: &hasEscapes) else { throw .unfinished }
-        let inside = UnsafeRawBufferPointer(rebasing: scanner.bytes[start..<position - 1])
-        return hasEscapes ? Self.decode(inside) : String(decoding: inside, as: UTF8.self)
+        return (UnsafeRawBufferPointer(rebasing: scanner.bytes[start..<position - 1]), hasEscapes)
     }
 
     /// The string, or nil when the value is something else, which is then skipped.
