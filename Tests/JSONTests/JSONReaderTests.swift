@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct JSONReaderTests {
     @Test func `a reader takes what it wants and skips the rest`() throws {
-        let text = #" {"a":"x\n\u00e9\ud834\udd1e","skip":[{"b":1}],"n":-1.5e1,"i":42,"t":true,"z":null,"l":["p","q"]} "#
+        let text =
+            #" {"a":"x\n\u00e9\ud834\udd1e","skip":[{"b":1}],"n":-1.5e1,"i":42,"t":true,"z":null,"l":["p","q"]} "#
         var seen: [String] = []
         try JSONReader.read(Array(text.utf8)) { (reader) throws(JSONError) in
             try reader.beginObject()
