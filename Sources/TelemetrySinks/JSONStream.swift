@@ -16,8 +16,9 @@ protocol JSONStreamHandler {
 /// A push tokenizer for JSON that arrives in pieces, split anywhere: it holds no more than one string of at most
 /// ``captureLimit`` bytes and 64 levels.
 ///
-/// For answers of back ends, which may be megabytes long, cut off, or no JSON at all. It accepts a little more than JSON
-/// (raw control characters in strings, loose numbers): what it must tell apart is whole from cut and ours from foreign.
+/// For answers of back ends, which may be megabytes long, cut off, or no JSON at all. It accepts a little more than
+/// JSON (raw control characters in strings, loose numbers): what it must tell apart is whole from cut and ours from
+/// foreign.
 struct JSONStream {
     static let maximumDepth = 64
 
@@ -153,7 +154,8 @@ struct JSONStream {
             if captures {
                 let room = captureLimit - captured.count
                 if end - start > room { isWhole = false }
-                captured.append(contentsOf: bytes[start..<min(end, start + max(0, room))])
+                captured.append(
+                    contentsOf: UnsafeRawBufferPointer(rebasing: bytes[start..<min(end, start + max(0, room))]))
             }
         }
         guard end < bytes.count else { return end }
@@ -277,5 +279,14 @@ struct JSONStream {
             handler.other(depth: depth)
         }
         state = .commaOrEnd
+    }
+}
+
+extension [UInt8] {
+    /// Whether these are the bytes of a literal.
+    func isText(_ text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount else { return false }
+        for index in indices where self[index] != text.utf8Start[index] { return false }
+        return true
     }
 }

@@ -5,9 +5,9 @@ package struct BulkAnswer: Equatable, Sendable {
     /// ``DocumentIDHash`` of each item's `_id` that is stored (2xx, or 409 because it was there before), in order of
     /// the answer.
     ///
-    /// Hashes, 8 bytes an item, because ids are needed only to be compared: `goodDigest` settles the usual case in which
-    /// all went well, and a set of these tells which documents of a request are confirmed when something did not. Two
-    /// ids of one request that share a hash are a matter of 2⁻³⁵ for a request of 25,000 documents.
+    /// Hashes, 8 bytes an item, because ids are needed only to be compared: `goodDigest` settles the usual case in
+    /// which all went well, and a set of these tells which documents of a request are confirmed when something did not.
+    /// Two ids of one request that share a hash are a matter of 2⁻³⁵ for a request of 25,000 documents.
     package var good: [UInt64] = []
     /// The wrapping sum of `good`.
     package var goodDigest: UInt64 = 0

@@ -1,7 +1,7 @@
 /// Reads the uncompressed lines of chunks: pairs of an action line and a document line.
 ///
-/// The lines are our own, made for `create` with index and id, so no escape occurs in either. A line that is not of this
-/// kind (a chunk salvaged from a damaged spool, say) gives a document without id rather than an error.
+/// The lines are our own, made for `create` with index and id, so no escape occurs in either. A line that is not of
+/// this kind (a chunk salvaged from a damaged spool, say) gives a document without id rather than an error.
 package struct BulkLines: Sequence, IteratorProtocol, Sendable {
     package struct Document: Equatable, Sendable {
         /// The action line with its newline.

@@ -8,9 +8,13 @@ import TelemetryModel
 /// tokenizing.
 package struct BulkResponseParser: Sendable {
     private var stream = JSONStream(captureLimit: 1024)
-    private var handler = BulkResponseHandler()
+    private var handler: BulkResponseHandler
 
-    package init() {}
+    /// - Parameter maximumItems: Items beyond it are not kept: for the documents that were sent. An answer that never
+    ///   ends must not fill the memory.
+    package init(maximumItems: Int = 1_000_000) {
+        handler = BulkResponseHandler(maximumItems: maximumItems)
+    }
 
     package mutating func feed(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
@@ -44,7 +48,7 @@ package struct BulkResponseParser: Sendable {
         guard stream.state == .value || stream.state == .valueOrEnd || stream.state == .commaOrEnd else { return 0 }
         var needsComma = stream.state == .commaOrEnd
         var taken = 0
-        while taken < bytes.count {
+        while taken < bytes.count, handler.answer.items < handler.maximumItems {
             if needsComma {
                 guard bytes[taken] == UInt8(ascii: ",") else { break }
                 needsComma = false
@@ -61,7 +65,8 @@ package struct BulkResponseParser: Sendable {
     }
 
     /// The length of a plain item at `start`, which is then counted, or nil.
-    private static func plainItem(_ bytes: UnsafeRawBufferPointer, at start: Int, into answer: inout BulkAnswer) -> Int? {
+    private static func plainItem(_ bytes: UnsafeRawBufferPointer, at start: Int, into answer: inout BulkAnswer) -> Int?
+    {
         guard start + 18 <= bytes.count,
             word(bytes, start) == head0,
             word(bytes, start + 8) == head1,

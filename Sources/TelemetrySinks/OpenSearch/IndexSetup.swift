@@ -14,8 +14,8 @@ package enum IndexSetupMode: String, CaseIterable, Sendable {
 ///
 /// A template of the user's for the same names is never overridden: it may make data streams, and a template of ours
 /// with the higher priority would break their rollover. So the cluster's templates are listed first, and only when none
-/// but catch-alls (`*`) matches is ours put. Its priority is above a catch-all's usual one; a catch-all with a higher one
-/// wins, as its author wanted.
+/// but catch-alls (`*`) matches is ours put. Its priority is above a catch-all's usual one; a catch-all with a higher
+/// one wins, as its author wanted.
 package enum IndexSetup {
     /// Highest wins; templates do not merge. The one that the server's documentation uses in its examples is 100.
     package static let templatePriority = 150
@@ -42,7 +42,8 @@ package enum IndexSetup {
     /// Names follow ``IndexPattern``'s rules and need no escaping.
     package static func templateBody(for pattern: IndexPattern) -> [UInt8] {
         let text =
-            "{\"index_patterns\":[\"\(pattern.wildcard)\"],\"priority\":\(templatePriority),\"template\":{\(definition)},"
+            "{\"index_patterns\":[\"\(pattern.wildcard)\"],\"priority\":\(templatePriority),"
+            + "\"template\":{\(definition)},"
             + "\"_meta\":{\"description\":\"Lambda telemetry, put by permafrost; never changed by it afterwards\"}}"
         return Array(text.utf8)
     }
@@ -75,8 +76,6 @@ package enum IndexSetup {
 package enum IndexSetupOutcome: Hashable, Sendable {
     /// The name may be written to.
     case ready
-    /// What was asked for is not there: put it.
-    case absent
     /// The cluster will not have it; the name is written to all the same, and one line says so.
     case refused(IndexSetupRefusal)
     /// Passing: ask again before the next bulk.

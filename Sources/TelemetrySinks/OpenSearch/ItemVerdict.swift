@@ -1,8 +1,8 @@
 /// What one item of a bulk answer means for its document.
 ///
 /// Decided by status, `error.type` and `error.reason`, never by status 400 alone: a closed index, a reached shard limit
-/// and a missing pipeline are 400s too, and no fault of the document. What is not known to be the document's fault stays.
-/// The texts are those of OpenSearch 2.19.4 and, where they differ, of Elasticsearch 7 and 8.
+/// and a missing pipeline are 400s too, and no fault of the document. What is not known to be the document's fault
+/// stays. The texts are those of OpenSearch 2.19.4 and, where they differ, of Elasticsearch 7 and 8.
 package enum ItemVerdict: Hashable, Sendable {
     /// Stored, by this request or an earlier one; or dropped on purpose by an ingest pipeline.
     case delivered
@@ -70,7 +70,8 @@ package enum ItemVerdict: Hashable, Sendable {
 
     /// `illegal_argument_exception` is thrown for documents and for indices alike; these texts are the documents'.
     private static let documentReasons = [
-        "Limit of total fields [", "Limit of mapping depth [", "Limit of nested fields [", "] is longer than the limit of [",
+        "Limit of total fields [", "Limit of mapping depth [", "Limit of nested fields [",
+        "] is longer than the limit of [",
         "The number of nested documents has exceeded", "The depth of the field has exceeded",
         "The depth of the nested array field has exceeded", "] cannot be changed from type [",
         "can't merge a non object mapping", "can't merge a non-object mapping", "can't merge a non nested mapping",
@@ -78,7 +79,8 @@ package enum ItemVerdict: Hashable, Sendable {
         "cannot be changed from non-nested to nested", "] of different type, current_type [",
         "Document contains at least one immense term", "is too large, must be <= 32766",
         "object field starting or ending with a [.]", "field name cannot be an empty string",
-        "field name cannot contain only", "name cannot be empty string", "is a metadata field and cannot be added inside",
+        "field name cannot contain only", "name cannot be empty string",
+        "is a metadata field and cannot be added inside",
         "documents must contain a single-valued timestamp field", "must be of type object but found [",
         "failed to parse date field [", "Duplicate field '",
     ]
@@ -89,7 +91,8 @@ package enum ItemVerdict: Hashable, Sendable {
     ]
 
     /// Most processors report their failure as a 400 `illegal_argument_exception` (asked of 2.19.4, one processor
-    /// each). Such a document fails in its pipeline for ever, so it gets the bounded tries that a 5xx of a pipeline gets.
+    /// each). Such a document fails in its pipeline for ever, so it gets the bounded tries that a 5xx of a pipeline
+    /// gets.
     private static func isPipelineReason(_ reason: String) -> Bool {
         let beginnings = [
             "Provided Grok expressions do not match field value", "unable to convert [", "unable to parse date [",
@@ -97,7 +100,8 @@ package enum ItemVerdict: Hashable, Sendable {
         ]
         if beginnings.contains(where: { reason.hasPrefix($0) }) { return true }
         let faults = [
-            "] doesn't exist", "] not present as part of path [", "] cannot be cast to [", "does not contain value_split [",
+            "] doesn't exist", "] not present as part of path [", "] cannot be cast to [",
+            "does not contain value_split [",
             "] is null", "] already exists",
         ]
         return reason.hasPrefix("field [") && faults.contains { reason.contains($0) }

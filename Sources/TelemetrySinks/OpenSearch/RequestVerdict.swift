@@ -1,3 +1,5 @@
+package import HTTPTransport
+
 /// What the answer to a whole bulk request means: which of the worker's ways it goes.
 package enum RequestVerdict: Hashable, Sendable {
     /// 2xx: what its items confirm is settled, the rest is sent again.
@@ -47,5 +49,15 @@ package enum RequestVerdict: Hashable, Sendable {
         let rest = header.utf8.drop { $0 == 0x20 || $0 == 0x09 }.dropFirst(digits.count)
         guard !digits.isEmpty, digits.count <= 9, rest.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) else { return nil }
         return .seconds(min(digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }, 3600))
+    }
+}
+
+extension RequestVerdict {
+    package init(_ error: HTTPError) {
+        self = error == .closedWithoutAnswer ? .closedWithoutAnswer : .retry(after: nil)
+    }
+
+    package init(_ response: HTTPResponse) {
+        self.init(status: response.status, retryAfter: response.header("Retry-After"))
     }
 }

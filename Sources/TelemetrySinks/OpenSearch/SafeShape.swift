@@ -1,7 +1,7 @@
 import JSON
 
-/// The shape in which a document that could not be mapped is tried once more, under the same `_id`: the scalar fields we
-/// know, and everything else as text in `record_text`, which is mapped as text and takes any.
+/// The shape in which a document that could not be mapped is tried once more, under the same `_id`: the scalar fields
+/// we know, and everything else as text in `record_text`, which is mapped as text and takes any.
 ///
 /// Nothing is lost: `record_text` is the record's JSON text, or, when other fields had to go there too, that of an
 /// object with all of them.
@@ -86,8 +86,8 @@ package enum SafeShape {
         }
     }
 
-    /// `"YYYY-MM-DDThh:mm:ss[.f…]Z"` with 1 to 9 digits of fraction and every part in its range: what every default date
-    /// format takes. Day 31 is let through in every month only for those that have it.
+    /// `"YYYY-MM-DDThh:mm:ss[.f…]Z"` with 1 to 9 digits of fraction and every part in its range: what every default
+    /// date format takes. Day 31 is let through in every month only for those that have it.
     private static func isInstant(_ value: [UInt8]) -> Bool {
         let pattern = Array("\"0000-00-00T00:00:00".utf8)
         guard value.count >= pattern.count + 2, value.last == UInt8(ascii: "\"") else { return false }

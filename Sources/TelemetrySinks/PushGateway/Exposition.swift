@@ -186,7 +186,7 @@ enum SampleValue {
     static func text(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
-        if value == value.rounded(), abs(value) < 1e15 { return String(Int64(value)) }
+        if value == value.rounded(), abs(value) < 0x1p53 { return String(Int64(value)) }
         return value.description
     }
 }

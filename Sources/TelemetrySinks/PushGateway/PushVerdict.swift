@@ -1,3 +1,5 @@
+package import HTTPTransport
+
 /// What a PushGateway's answer to a push means.
 package enum PushVerdict: Hashable, Sendable {
     case delivered
@@ -19,5 +21,15 @@ package enum PushVerdict: Hashable, Sendable {
         case 400..<500: self = .bodyRefused
         default: self = .retry(after: retryAfter.flatMap(RequestVerdict.seconds))
         }
+    }
+}
+
+extension PushVerdict {
+    package init(_ error: HTTPError) {
+        self = .retry(after: nil)
+    }
+
+    package init(_ response: HTTPResponse) {
+        self.init(status: response.status, retryAfter: response.header("Retry-After"))
     }
 }

@@ -1,8 +1,9 @@
 /// Reads a PushGateway's list of groups as it arrives and tells which of them may be removed.
 ///
-/// `GET /api/v1/metrics` is asked first: it lists group by group, each with its grouping key, so that what fits into the
-/// bound is complete, and the groups behind it are only met later. A gateway without it (404, 405) is asked for
-/// `GET /metrics`, where the key shows as the labels of `push_time_seconds`, which the gateway itself adds to each group.
+/// `GET /api/v1/metrics` is asked first: it lists group by group, each with its grouping key, so that what fits into
+/// the bound is complete, and the groups behind it are only met later. A gateway without it (404, 405) is asked for
+/// `GET /metrics`, where the key shows as the labels of `push_time_seconds`, which the gateway itself adds to each
+/// group.
 package struct StaleGroups: Sendable {
     package enum Form: Sendable {
         /// `/api/v1/metrics`
@@ -116,10 +117,10 @@ struct GroupListHandler: JSONStreamHandler, Sendable {
 
     mutating func key(_ name: [UInt8], depth: Int) {
         switch depth {
-        case 1: rootKeyIsData = name.elementsEqual("data".utf8)
+        case 1: rootKeyIsData = name.isText("data")
         case 3 where isInData: groupKey = Self.groupKey(name)
         case 4 where groupKey == .labels, 7: labelName = name
-        case 4: familyKeyIsMetrics = name.elementsEqual("metrics".utf8)
+        case 4: familyKeyIsMetrics = name.isText("metrics")
         case 6: seriesKey = name
         default: break
         }
@@ -133,9 +134,9 @@ struct GroupListHandler: JSONStreamHandler, Sendable {
         let value = String(decoding: text, as: UTF8.self)
         switch depth {
         case 4 where groupKey == .labels: groupLabels[String(decoding: labelName, as: UTF8.self)] = value
-        case 6 where isInMetrics && groupKey == .pushTime && seriesKey.elementsEqual("value".utf8):
+        case 6 where isInMetrics && groupKey == .pushTime && seriesKey.isText("value"):
             pushTime = Double(value)
-        case 7 where isInMetrics && groupKey == .environment && seriesKey.elementsEqual("labels".utf8):
+        case 7 where isInMetrics && groupKey == .environment && seriesKey.isText("labels"):
             seriesLabels[String(decoding: labelName, as: UTF8.self)] = value
         default: break
         }
@@ -143,7 +144,7 @@ struct GroupListHandler: JSONStreamHandler, Sendable {
     }
 
     mutating func number(_ text: [UInt8], depth: Int) {
-        if depth == 6, isInMetrics, groupKey == .pushTime, seriesKey.elementsEqual("value".utf8) {
+        if depth == 6, isInMetrics, groupKey == .pushTime, seriesKey.isText("value") {
             pushTime = Double(String(decoding: text, as: UTF8.self))
         }
     }
@@ -158,9 +159,9 @@ struct GroupListHandler: JSONStreamHandler, Sendable {
     }
 
     private static func groupKey(_ name: [UInt8]) -> GroupKey {
-        if name.elementsEqual("labels".utf8) { return .labels }
+        if name.isText("labels") { return .labels }
         if name.elementsEqual(MetricFamily.environment.utf8) { return .environment }
-        if name.elementsEqual("push_time_seconds".utf8) { return .pushTime }
+        if name.isText("push_time_seconds") { return .pushTime }
         return .other
     }
 }
