@@ -88,4 +88,9 @@ for target in package.targets where target.type != .system {
         .enableUpcomingFeature("InternalImportsByDefault"),
         .treatAllWarnings(as: .error),
     ]
+    // libevent's headers define _GNU_SOURCE; Foundation's C modules must see the same system types (`fd_set`) where both
+    // are imported.
+    if target.type == .test || ["LambdaSimulator", "Demo", "SimulatorTool", "LambdaHarness"].contains(target.name) {
+        target.cSettings = [.define("_GNU_SOURCE")]
+    }
 }

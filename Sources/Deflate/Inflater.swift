@@ -25,6 +25,15 @@ package enum Inflater {
         }
     }
 
+    /// As a server reads that does not notice a cut: a stream that ends early gives what it held so far. What is wrong
+    /// before its end is refused as in ``gunzip(_:limit:)``.
+    package static func gunzipUnfinished(_ bytes: [UInt8], limit: Int) throws(DeflateError) -> [UInt8] {
+        try run(bytes, limit: limit, start: permafrost_gunzip_init) { stream, code in
+            if stream.avail_in == 0 { return .end }
+            return code == Z_STREAM_END ? .nextMember : .more
+        }
+    }
+
     /// One gzip member. `level` 0…9.
     package static func gzip(_ bytes: [UInt8], level: Int) throws(DeflateError) -> [UInt8] {
         guard (0...9).contains(level) else { throw .level(level) }
