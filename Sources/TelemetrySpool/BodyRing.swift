@@ -10,6 +10,10 @@ struct BodyRing {
     /// The number of events of a recent body, nil when it is not among them.
     func events(of digest: Digest128) -> Int? { events[digest] }
 
+    var entries: [(slot: Int64, body: LastBody)] {
+        slots.map { ($0.key, LastBody(digest: $0.value, events: events[$0.value] ?? 0)) }
+    }
+
     mutating func enter(_ body: LastBody, slot: Int64) {
         if let replaced = slots.updateValue(body.digest, forKey: slot) { events[replaced] = nil }
         events[body.digest] = body.events

@@ -182,6 +182,22 @@ struct MetricState {
         return state
     }
 
+    /// The state as rows of the tables, oldest request first.
+    struct Rows {
+        var series: [(instance: String, family: String, requestID: String, sketch: [UInt8])] = []
+        var counters: [(instance: String, family: String, label: String, count: Int)] = []
+    }
+
+    var rows: Rows {
+        let group = group(instance: "", isOwn: true, revision: 0, ledger: Ledger())
+        let order = Dictionary(zip(requests, requests.indices)) { first, _ in first }
+        return Rows(
+            series: group.summaries.sorted { (order[$0.requestID ?? ""] ?? -1) < (order[$1.requestID ?? ""] ?? -1) }.map {
+                ("", $0.family, $0.requestID ?? "", $0.sketch.encoded())
+            },
+            counters: group.counters.map { ("", $0.family, $0.labelValue, $0.count) })
+    }
+
     func group(instance: String, isOwn: Bool, revision: UInt64, ledger: Ledger) -> MetricGroup {
         let order = Dictionary(zip(requests, requests.indices)) { first, _ in first }
         return MetricGroup(

@@ -52,3 +52,12 @@ extension SpoolStore {
         }
     }
 }
+
+extension RejectedDocument {
+    /// A row of `document_id, index_name, status, reason, error_type, error_reason, content`.
+    init(_ row: SQLRow) {
+        self.init(
+            id: row.text(0), index: row.text(1), status: row.int(2), reason: row.text(3) ?? "",
+            errorType: row.text(4) ?? "", errorReason: row.text(5) ?? "", content: row.blob(6))
+    }
+}

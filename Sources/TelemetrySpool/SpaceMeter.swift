@@ -64,6 +64,13 @@ struct SpaceMeter {
     /// True when the function (or whoever) has left nothing.
     var isDiskFull: Bool { space.map { $0.free < Self.lastFree } ?? false }
 
+    /// Another file, with a WAL of its own, is in use now.
+    mutating func reopened() {
+        walFrames = 0
+        walFileBytes = SpoolSchema.walRoom
+        isWALCutDue = false
+    }
+
     private func left(of space: FileSystemSpace) -> Int { max(Self.leftToFunction, space.total / 10) }
 
     /// Less is free than the function should have.

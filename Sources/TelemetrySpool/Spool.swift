@@ -32,7 +32,10 @@ package final class Spool: Sendable {
     /// What the mutex guards.
     struct SpoolCore {
         var store: SpoolStore?
-        var lastVerifiedMs: Int64?
+        /// Stores opened so far: no revision of one is a revision of another.
+        var opened: UInt64 = 0
+        /// By the monotonic clock.
+        var verifiedMs: Int64?
         var relocationFailedMs: Int64?
     }
 
@@ -60,19 +63,20 @@ package final class Spool: Sendable {
         _ body: @Sendable (inout SpoolCore) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
         let (result, notices) = core.withLock { core -> (Swift.Result<Result, SpoolError>, [Notice]) in
-            var notices: [Notice] = []
             let result: Swift.Result<Result, SpoolError>
             do throws(SpoolError) {
                 result = .success(try body(&core))
             } catch {
                 result = .failure(error)
-                if error == .corrupt { quarantine(&core, &notices) }
+                if error == .corrupt { quarantine(&core) }
             }
+            var notices: [Notice] = []
             if let store = core.store {
-                notices += store.notices
+                notices = store.notices
                 store.notices.removeAll()
                 let books = store.books
                 published.withLock { $0 = books }
+                // Its last transaction could not be ended. Everything committed is in the file: open that again.
                 if store.isBroken { core.store = nil }
             }
             return (result, notices)

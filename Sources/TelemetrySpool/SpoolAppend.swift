@@ -29,7 +29,7 @@ extension Spool {
         waitingAppends.add(1, ordering: .relaxed)
         defer { waitingAppends.subtract(1, ordering: .relaxed) }
         CrashPoint.reach(.appendBegun)
-        verifyFile(nowMs: options.wallClockMs())
+        verifyFileWhenDue(nowMs: options.wallClockMs())
         try withStore { store throws(SpoolError) in try store.append(batch) }
     }
 
@@ -96,12 +96,7 @@ extension SpoolStore {
     private func save(_ parts: [HeldPart]) throws(SpoolError) {
         try connection.run("DELETE FROM held_parts", during: "append")
         for (position, part) in parts.enumerated() {
-            try connection.run(
-                "INSERT INTO held_parts VALUES (?, ?, ?, ?, ?)",
-                [
-                    .integer(position), .blob(part.envelope), .blob(part.value), .integer(part.parts),
-                    .integer(part.receivedMs),
-                ], during: "append")
+            try Self.insert(part, position: position, into: connection)
         }
     }
 

@@ -9,6 +9,8 @@ final class SpoolFile {
     let path: String
     private let descriptor: Int32
     private let identity: (device: dev_t, inode: ino_t)
+    /// Of the WAL, which SQLite makes when it opens the database and keeps open.
+    private var walIdentity: (device: dev_t, inode: ino_t)?
     /// Bytes from the start of the file whose blocks exist.
     private var reserved = 0
 
@@ -31,16 +33,24 @@ final class SpoolFile {
         close(descriptor)
     }
 
+    var directory: String { String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]) }
+
     var walPath: String { path + "-wal" }
 
-    enum Presence {
-        case present, missing, replaced
+    enum Presence: String {
+        case present, deleted, replaced
     }
 
-    /// Whether the path still leads to the open file. A file that was deleted goes on taking commits.
+    /// Whether the paths still lead to the open files. Files that were deleted go on taking commits.
     var presence: Presence {
+        let presence = Self.presence(of: identity, at: path)
+        guard presence == .present, let walIdentity else { return presence }
+        return Self.presence(of: walIdentity, at: walPath)
+    }
+
+    private static func presence(of identity: (device: dev_t, inode: ino_t), at path: String) -> Presence {
         var status = stat()
-        guard stat(path, &status) == 0 else { return errno == ENOENT || errno == ENOTDIR ? .missing : .present }
+        guard stat(path, &status) == 0 else { return errno == ENOENT || errno == ENOTDIR ? .deleted : .present }
         return status.st_dev == identity.device && status.st_ino == identity.inode ? .present : .replaced
     }
 
@@ -71,6 +81,8 @@ final class SpoolFile {
         let descriptor = open(walPath, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         posix_fallocate(descriptor, 0, off_t(SpoolSchema.walRoom))
+        var status = stat()
+        if fstat(descriptor, &status) == 0 { walIdentity = (status.st_dev, status.st_ino) }
         close(descriptor)
     }
 }

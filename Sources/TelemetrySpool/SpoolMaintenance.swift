@@ -15,7 +15,7 @@ extension Spool {
     /// recounting, discarding what a lowered bound has no room for, and shrinking. Never more than a few milliseconds
     /// under the mutex; what fails is tried again by a later call.
     package func maintain(nowMs: Int64) -> MaintenanceOutcome {
-        verifyFile(nowMs: nowMs)
+        verifyFileWhenDue(nowMs: nowMs)
         let mayShrink = waitingAppends.load(ordering: .relaxed) == 0
         let hasMore = try? withStore { store throws(SpoolError) in try store.maintain(mayShrink: mayShrink) }
         return MaintenanceOutcome(hasMore: hasMore ?? false)
@@ -43,6 +43,7 @@ extension SpoolStore {
     func maintain(mayShrink: Bool) throws(SpoolError) -> Bool {
         if connection.framesInWAL > Self.checkpointFrames { try checkpoint() }
         space.measure()
+        if row.salvageCursor != nil { return try salvageSlice() }
         if recount != nil { return try recountSlice() }
         if try discardAboveBound() { return true }
         return mayShrink ? try shrinkSlice() : false
@@ -117,7 +118,8 @@ extension SpoolStore {
             return true
         }
         // When the disk runs short the function gets every page that is free; otherwise some stay for what comes next.
-        let kept = space.isShort ? Self.vacuumPages : max(Self.keptFreePages, counts.all / 4)
+        let isAboveBound = space.filesOnDisk(pages: counts.all) > space.bound
+        let kept = isAboveBound ? 0 : space.isShort ? Self.vacuumPages : max(Self.keptFreePages, counts.all / 4)
         if counts.free > kept || (row.total.chunks == 0 && counts.free > Self.vacuumPages) {
             CrashPoint.reach(.shrinkBefore)
             try connection.run("PRAGMA incremental_vacuum(\(Self.vacuumPages))", during: "shrink")
@@ -132,12 +134,4 @@ extension SpoolStore {
         }
         return false
     }
-
-    @discardableResult
-    func discardEvidence() -> Bool { false }
-}
-
-extension Spool {
-    package func verifyFile(nowMs: Int64) {}
-    func quarantine(_ core: inout SpoolCore, _ notices: inout [Notice]) {}
 }

@@ -17,7 +17,10 @@ extension SpoolStore {
     func metricGroups() throws(SpoolError) -> [MetricGroup] {
         guard let environment = row.environmentID else { return [] }
         var own = ledger
-        for (entry, count) in carried.events { own.add(-count, entry.outcome, entry.reason) }
+        for (entry, count) in carried.events where entry.outcome != .spooled {
+            // While a spool is salvaged, and for what never could be, the former instances may have counted more.
+            own.add(-min(count, own[entry.outcome, entry.reason]), entry.outcome, entry.reason)
+        }
         var groups = [
             metrics.group(instance: environment.text, isOwn: true, revision: metricRevision, ledger: own)
         ]

@@ -17,13 +17,14 @@ extension Spool {
         }
         for name in Self.fileNames {
             let path = directory + "/" + name
+            Self.finishRelocation(to: path)
             switch FileKind(path: path) {
             case .foreign:
                 continue
             case .directory:
                 return .failed("There is a directory where the spool's file should be: remove it.")
             case .missing, .candidate:
-                return open(path, &core)
+                if let opening = open(path, succeeding: nil, &core) { return opening }
             }
         }
         return .failed("Every file name of the spool is taken by files that are not ours: remove them.")
@@ -60,43 +61,105 @@ extension Spool {
         }
     }
 
-    private func open(_ path: String, _ core: inout SpoolCore) -> SpoolOpening {
-        do throws(SpoolError) {
-            let (store, isFresh) = try Self.openStore(path: path, directory: directory, options: options)
-            core.store = store
-            return isFresh ? .fresh : .resumed
-        } catch {
-            switch error {
-            case .busy:
-                return .waiting
-            case .full:
-                return .failed("There is no room for the spool on its file system.")
-            case .io(let code, _):
-                return .failed("The spool cannot be opened (SQLite \(code)): set PERMAFROST_SPOOL_DIR to a writable directory.")
-            case .corrupt, .notOpen, .stale, .internal:
-                return .failed("The spool cannot be opened (\(error)).")
+    /// Opens one file; what is broken goes aside first. Nil: the file is somebody else's.
+    ///
+    /// - Parameter mirror: of the store that was in use until now.
+    func open(_ path: String, succeeding mirror: Inheritance.Mirror?, _ core: inout SpoolCore) -> SpoolOpening? {
+        var found = FoundFiles(path: path, directory: directory)
+        core.opened += 1
+        for _ in 0..<2 {
+            do throws(SpoolError) {
+                guard let opening = try openStore(path: path, found, mirror, &core) else { return nil }
+                return opening
+            } catch {
+                switch error {
+                case .corrupt:
+                    QuarantineFiles.move(path, to: QuarantineFiles.salvaging(directory))
+                    CrashPoint.reach(.quarantineRenamed)
+                    found = FoundFiles(path: path, directory: directory)
+                case .busy:
+                    return .waiting
+                case .full:
+                    return .failed("There is no room for the spool on its file system.")
+                case .io(let code, _):
+                    return .failed(
+                        "The spool cannot be opened (SQLite \(code)): set PERMAFROST_SPOOL_DIR to a writable directory.")
+                case .notOpen, .stale, .internal:
+                    return .failed("The spool cannot be opened (\(error)).")
+                }
             }
+        }
+        return .failed("The spool's file is broken and cannot be renamed: remove it.")
+    }
+
+    /// What lies there before the open.
+    private struct FoundFiles {
+        /// No database, but one that was set aside: an open makes the successor.
+        var isQuarantined: Bool
+        /// Commits that nobody will see again.
+        var hasLostCommits: Bool
+
+        init(path: String, directory: String) {
+            var status = stat()
+            let size = stat(path, &status) == 0 ? Int(status.st_size) : nil
+            isQuarantined = size == nil && QuarantineFiles.exists(QuarantineFiles.salvaging(directory))
+            // SQLite deletes the WAL of an empty database, and frames that do not fit are no frames to it.
+            hasLostCommits =
+                size == 0 ? SpoolFile.head(of: path + "-wal", count: 32)?.contains { $0 != 0 } ?? false
+                : size != nil && WALInspection.hasLostCommits(path: path + "-wal")
         }
     }
 
-    /// Opens one file, and makes its tables when it has none.
-    static func openStore(
-        path: String, directory: String, options: SpoolOptions
-    ) throws(SpoolError) -> (store: SpoolStore, isFresh: Bool) {
+    private func openStore(
+        path: String, _ found: FoundFiles, _ mirror: Inheritance.Mirror?, _ core: inout SpoolCore
+    ) throws(SpoolError) -> SpoolOpening? {
         let connection = try Connection(path: path, access: .readWrite, vfs: options.vfs)
         try SpoolSchema.prepareFile(connection)
+        let isOurs = try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'environment'", during: "open") == 1
+        if !isOurs, try connection.integer("SELECT count(*) FROM sqlite_schema", during: "open") != 0 {
+            if try connection.integer("PRAGMA application_id", during: "open") == SpoolSchema.applicationID { throw .corrupt }
+            return nil
+        }
         try SpoolSchema.configure(connection)
-        let tables = try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'environment'", during: "open")
-        let isFresh = tables == 0
-        if isFresh {
+        if !isOurs {
             var generator = SystemRandomNumberGenerator()
             try SpoolSchema.create(
-                in: connection, environmentID: options.snapStart ? nil : EnvironmentID(using: &generator))
+                in: connection,
+                environmentID: options.snapStart && mirror?.row.environmentID == nil
+                    ? nil : EnvironmentID(using: &generator),
+                inheriting: found.isQuarantined
+                    ? Self.inheritance(directory: directory, vfs: options.vfs, preferring: mirror) : nil,
+                unknownLosses: found.hasLostCommits)
         }
+        let file = try Self.attach(connection, path: path)
+        let store = try SpoolStore(
+            connection: connection, file: file, options: options,
+            space: SpaceMeter(directory: directory, options: options), revision: core.opened << 32)
+        core.store = store
+        if isOurs, found.hasLostCommits { try store.noteLostCommits() }
+        store.space.quarantined = QuarantineFiles.bytes(QuarantineFiles.evidence(directory))
+        if store.row.salvageCursor == nil { store.keepEvidence() }
+        if found.isQuarantined {
+            store.notices.append(
+                Notice(.error, "spool_quarantined", [(name: "ledger", value: store.row.unknownLosses ? "unknown" : "read")]))
+            return .quarantined
+        }
+        return isOurs ? .resumed : .fresh
+    }
+
+    static func connect(path: String, vfs: String?) throws(SpoolError) -> (Connection, SpoolFile) {
+        let connection = try Connection(path: path, access: .readWrite, vfs: vfs)
+        try SpoolSchema.prepareFile(connection)
+        try SpoolSchema.configure(connection)
+        return (connection, try attach(connection, path: path))
+    }
+
+    private static func attach(_ connection: Connection, path: String) throws(SpoolError) -> SpoolFile {
+        // The first read opens the WAL's file; a change of the journal mode alone does not.
+        _ = try connection.integer("SELECT count(*) FROM sqlite_schema", during: "open")
         guard let file = SpoolFile(path: path) else { throw .io(code: SQLITE_CANTOPEN, during: "open") }
         file.prepareWAL()
-        let space = SpaceMeter(directory: directory, options: options)
-        return (try SpoolStore(connection: connection, file: file, options: options, space: space), isFresh)
+        return file
     }
 
     /// Makes a directory and its parents, for this user alone. Nil, or what is wrong.

@@ -70,30 +70,35 @@ enum SpoolSchema {
         """,
     ]
 
-    /// Makes the tables in one transaction, together with what marks the file as ours, or changes nothing.
-    static func create(in connection: Connection, environmentID: EnvironmentID?) throws(SpoolError) {
+    /// Makes the tables in one transaction, together with what marks the file as ours and what it takes over from a
+    /// quarantined one, or changes nothing.
+    static func create(
+        in connection: Connection, environmentID: EnvironmentID?, inheriting inheritance: Inheritance?,
+        unknownLosses: Bool
+    ) throws(SpoolError) {
         try connection.run("BEGIN IMMEDIATE", during: "create")
         for statement in statements { try connection.run(statement, during: "create") }
         try connection.run(
             """
-            INSERT INTO environment VALUES (1, ?, 1, 1, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0)
-            """, [.optional(environmentID?.text)], during: "create")
+            INSERT INTO environment VALUES (1, ?, 1, 1, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?, NULL, 0)
+            """, [.optional(environmentID?.text), .integer(unknownLosses ? 1 : 0)], during: "create")
+        if let inheritance { try inheritance.save(to: connection, environmentID: environmentID) }
         try connection.run("PRAGMA application_id = \(applicationID)", during: "create")
         try connection.run("PRAGMA user_version = \(version)", during: "create")
         try connection.run("COMMIT", during: "create")
     }
 
-    /// Settings that have to stand before the file has its first page.
+    /// Settings that have to stand before the first access to the file.
     static func prepareFile(_ connection: Connection) throws(SpoolError) {
+        // EXCLUSIVE before WAL: the index of the WAL is then ordinary memory (no -shm file), and no second process gets
+        // in. https://www.sqlite.org/wal.html#use_of_wal_without_shared_memory
+        try connection.run("PRAGMA locking_mode = EXCLUSIVE", during: "configure")
         try connection.run("PRAGMA page_size = \(pageSize)", during: "configure")
         try connection.run("PRAGMA auto_vacuum = INCREMENTAL", during: "configure")
     }
 
-    /// Settings of a connection, and the first access to the file: what is wrong with it shows here.
+    /// Settings of a connection to a file that is ours, or empty.
     static func configure(_ connection: Connection) throws(SpoolError) {
-        // EXCLUSIVE before WAL: the index of the WAL is then ordinary memory (no -shm file), and no second process gets
-        // in. https://www.sqlite.org/wal.html#use_of_wal_without_shared_memory
-        try connection.run("PRAGMA locking_mode = EXCLUSIVE", during: "configure")
         // OFF: nothing is synced. A commit survives the death of this process, which is what we promise; it can be lost
         // only together with the host, and then /tmp is gone as well. https://www.sqlite.org/pragma.html#pragma_synchronous
         try connection.run("PRAGMA synchronous = OFF", during: "configure")

@@ -24,6 +24,8 @@ final class SpoolStore {
     var oldest = Remembered<Int64?>()
     var nextRetry = Remembered<Int64?>()
     var recount: Recount?
+    /// The quarantined database that is being read, opened when its turn comes.
+    var salvage: Salvage?
     var space: SpaceMeter
     /// What to tell once the mutex is free.
     var notices: [Notice] = []
@@ -41,7 +43,7 @@ final class SpoolStore {
     }
 
     init(
-        connection: Connection, file: SpoolFile, options: SpoolOptions, space: SpaceMeter
+        connection: Connection, file: SpoolFile, options: SpoolOptions, space: SpaceMeter, revision: UInt64
     ) throws(SpoolError) {
         self.connection = connection
         self.file = file
@@ -56,17 +58,18 @@ final class SpoolStore {
         self.bodies = try BodyRing.load(from: connection)
         self.metrics = try MetricState.load(instance: "", from: connection)
         self.intake = IntakeState(
-            revision: 1, identity: row.environmentID.map(DocumentIdentity.environment) ?? .snapshot,
+            revision: revision, identity: row.environmentID.map(DocumentIdentity.environment) ?? .snapshot,
             invocationID: row.invocationID, heldParts: try Self.loadHeldParts(from: connection),
             lastBody: row.lastBody, lastAcknowledgementUncertain: true)
         try loadFormerInstances()
         self.recount = Recount(
-            end: row.nextChunk, expected: ledger.total(.spooled) - intake.heldParts.reduce(0) { $0 + $1.parts })
+            end: row.nextChunk,
+            expected: ledger.total(.spooled) - intake.heldParts.reduce(0) { $0 + $1.parts } - row.salvageEvents)
     }
 
     static let numbersSkippedAtOpen: UInt64 = 65_536
 
-    private static func loadHeldParts(from connection: Connection) throws(SpoolError) -> [HeldPart] {
+    static func loadHeldParts(from connection: Connection) throws(SpoolError) -> [HeldPart] {
         var parts: [HeldPart] = []
         try connection.query(
             "SELECT envelope, value, parts, received_ms FROM held_parts ORDER BY position", during: "load"
@@ -76,6 +79,15 @@ final class SpoolStore {
             return true
         }
         return parts
+    }
+
+    static func insert(_ part: HeldPart, position: Int, into connection: Connection) throws(SpoolError) {
+        try connection.run(
+            "INSERT INTO held_parts VALUES (?, ?, ?, ?, ?)",
+            [
+                .integer(position), .blob(part.envelope), .blob(part.value), .integer(part.parts),
+                .integer(part.receivedMs),
+            ], during: "append")
     }
 
     func loadFormerInstances() throws(SpoolError) {
@@ -94,6 +106,13 @@ final class SpoolStore {
         }
         self.carried = carried
         self.formerInstances = instances
+    }
+
+    /// The WAL had lost its end: the books are those of an earlier time, and nobody knows what came after.
+    func noteLostCommits() throws(SpoolError) {
+        notices.append(Notice(.error, "spool_commits_lost"))
+        guard !row.unknownLosses else { return }
+        try transaction(during: "open") { pending throws(SpoolError) in pending.row.unknownLosses = true }
     }
 
     var books: Books {
@@ -182,9 +201,10 @@ extension SpoolStore {
         pending.removed.append((id, sums))
     }
 
-    /// Adds a row to `chunks`; `spooled` is the caller's.
+    /// Adds a row to `chunks`; `spooled` is the caller's. `environmentID` is given for a row of a former environment.
     func insertChunk(
-        _ chunk: Chunk, createdMs: Int64, attempts: Int, retryAtMs: Int64, _ pending: inout Pending
+        _ chunk: Chunk, createdMs: Int64, attempts: Int, retryAtMs: Int64, environmentID: String? = nil,
+        _ pending: inout Pending
     ) throws(SpoolError) {
         let retryAtMs = max(0, retryAtMs)
         let id = pending.row.nextChunk
@@ -195,7 +215,7 @@ extension SpoolStore {
                 .integer(chunk.linesLength), .integer(attempts), .integer(retryAtMs),
                 .integer(Int64(chunk.storedCRC)), .integer(Int64(chunk.linesCRC)),
                 .integer(Int64(bitPattern: chunk.idsDigest)), .text(chunk.indices.joined(separator: ",")),
-                .optional(pending.row.environmentID?.text), .blob(chunk.stored),
+                .optional(environmentID ?? pending.row.environmentID?.text), .blob(chunk.stored),
             ], during: "insert")
         pending.row.nextChunk += 1
         let sums = ChunkSums(chunks: 1, events: chunk.events, bytes: chunk.linesLength)

@@ -1,0 +1,197 @@
+import TelemetryModel
+
+/// Reads the rows of a quarantined database one by one, in the order of their ids, around what cannot be read.
+final class Salvage {
+    private let connection: Connection
+
+    init(path: String, vfs: String?) throws(SpoolError) {
+        connection = try Connection(path: path, access: .readWrite, vfs: vfs)
+        try connection.run("PRAGMA locking_mode = EXCLUSIVE", during: "salvage")
+        try connection.run("PRAGMA cache_size = -256", during: "salvage")
+    }
+
+    /// Ids of readable rows above `cursor`, ascending, at most `count`; empty at the end.
+    func ids(of table: StaticString, after cursor: Int64, count: Int) -> [Int64] {
+        let next = ascending(table, from: cursor.addingReportingOverflow(1).partialValue, count: count)
+        if !next.ids.isEmpty || next.isComplete { return next.ids }
+        guard let beyond = firstReadable(table, after: cursor) else { return [] }
+        // The rows just below the first one that was hit lie on its page or on pages before it.
+        var ids: [Int64] = []
+        try? connection.query(
+            "SELECT id FROM \(table) NOT INDEXED WHERE id < ? AND id > ? ORDER BY id DESC",
+            [.integer(beyond), .integer(cursor)], during: "salvage"
+        ) { row in
+            ids.append(row.integer(0))
+            return true
+        }
+        ids = ids.reversed() + [beyond]
+        return Array(ids.prefix(count))
+    }
+
+    private func ascending(_ table: StaticString, from id: Int64, count: Int) -> (ids: [Int64], isComplete: Bool) {
+        var ids: [Int64] = []
+        do throws(SpoolError) {
+            try connection.query(
+                "SELECT id FROM \(table) NOT INDEXED WHERE id >= ? ORDER BY id LIMIT ?",
+                [.integer(id), .integer(count)], during: "salvage"
+            ) { row in
+                ids.append(row.integer(0))
+                return true
+            }
+            return (ids, true)
+        } catch {
+            return (ids, false)
+        }
+    }
+
+    /// Steps over unreadable pages: ever wider, so that any damage is passed in at most 62 look-ups.
+    private func firstReadable(_ table: StaticString, after cursor: Int64) -> Int64? {
+        for exponent in Int64(1)..<62 {
+            let probe = ascending(table, from: cursor &+ (1 << exponent), count: 1)
+            if let id = probe.ids.first { return id }
+            if probe.isComplete { return nil }
+        }
+        return nil
+    }
+
+    /// A row of the queue, nil when it cannot be read or is not what was written.
+    func chunk(id: Int64, crc32: (UnsafeRawBufferPointer) -> UInt32) -> SalvagedChunk? {
+        var found: SalvagedChunk?
+        try? connection.query(
+            """
+            SELECT created_ms, priority, events, lines_length, attempts, stored_crc, lines_crc, ids_digest, indices,
+                stored, retry_at_ms, environment_id
+            FROM chunks WHERE id = ?
+            """, [.integer(id)], during: "salvage"
+        ) { row in
+            found = SalvagedChunk(
+                stored: StoredChunk(row, id: id), retryAtMs: row.integer(10), environmentID: row.text(11))
+            return false
+        }
+        guard let found, found.stored.chunk.events > 0, found.stored.chunk.linesLength > 0,
+            found.stored.chunk.stored.withUnsafeBytes(crc32) == found.stored.chunk.storedCRC
+        else { return nil }
+        return found
+    }
+
+    func reject(id: Int64) -> (reject: RejectedDocument, createdMs: Int64)? {
+        var found: (RejectedDocument, Int64)?
+        try? connection.query(
+            """
+            SELECT document_id, index_name, status, reason, error_type, error_reason, content, created_ms
+            FROM rejects WHERE id = ?
+            """, [.integer(id)], during: "salvage"
+        ) { row in
+            found = (RejectedDocument(row), row.integer(7))
+            return false
+        }
+        return found
+    }
+}
+
+struct SalvagedChunk {
+    var stored: StoredChunk
+    var retryAtMs: Int64
+    /// The environment the ids in it begin with.
+    var environmentID: String?
+}
+
+extension SpoolStore {
+    private static let salvagedRows = 256
+
+    /// Takes over some rows of the quarantined database: at most 256 KiB of blobs. First the queue, then the rejects
+    /// (whose ids count below zero in the cursor). True while there may be more.
+    func salvageSlice() throws(SpoolError) -> Bool {
+        guard let cursor = row.salvageCursor else { return false }
+        let path = QuarantineFiles.salvaging(file.directory)
+        if salvage == nil, QuarantineFiles.exists(path) { salvage = try? Salvage(path: path, vfs: options.vfs) }
+        guard let salvage else {
+            try finishSalvage()
+            return true
+        }
+        if cursor >= 0 {
+            if try salvageChunks(salvage, after: cursor) { return true }
+            try transaction(during: "salvage") { pending throws(SpoolError) in pending.row.salvageCursor = -1 }
+            return true
+        }
+        if try salvageRejects(salvage, after: -cursor - 1) { return true }
+        try finishSalvage()
+        return true
+    }
+
+    private func salvageChunks(_ salvage: Salvage, after cursor: Int64) throws(SpoolError) -> Bool {
+        let ids = salvage.ids(of: "chunks", after: cursor, count: Self.salvagedRows)
+        guard !ids.isEmpty else { return false }
+        var chunks: [SalvagedChunk] = []
+        var bytes = 0
+        var last = cursor
+        for id in ids where bytes < Self.blobBytesPerHold {
+            last = id
+            guard let chunk = salvage.chunk(id: id, crc32: options.crc32) else { continue }
+            bytes += chunk.stored.chunk.stored.count
+            chunks.append(chunk)
+        }
+        try transaction(during: "salvage") { [chunks, last] pending throws(SpoolError) in
+            for chunk in chunks {
+                try insertChunk(
+                    chunk.stored.chunk, createdMs: chunk.stored.createdMs, attempts: chunk.stored.attempts,
+                    retryAtMs: chunk.retryAtMs, environmentID: chunk.environmentID, &pending)
+                let events = chunk.stored.chunk.events
+                let known = min(events, pending.row.salvageEvents)
+                pending.row.salvageEvents -= known
+                // More than the old ledger knew, or one that nobody could read.
+                pending.ledger.add(events - known, .received)
+                pending.ledger.add(events - known, .spooled)
+            }
+            pending.row.salvageCursor = last
+        }
+        return true
+    }
+
+    private func salvageRejects(_ salvage: Salvage, after cursor: Int64) throws(SpoolError) -> Bool {
+        let ids = salvage.ids(of: "rejects", after: cursor, count: Self.salvagedRows)
+        guard let last = ids.last else { return false }
+        let rejects = ids.compactMap { salvage.reject(id: $0) }
+        try transaction(during: "salvage") { pending throws(SpoolError) in
+            for (reject, createdMs) in rejects {
+                try insert([reject], bytes: Self.bytes(of: reject), createdMs: createdMs, &pending)
+            }
+            pending.row.salvageCursor = -last - 1
+        }
+        return true
+    }
+
+    private func finishSalvage() throws(SpoolError) {
+        let lost = row.salvageEvents
+        try transaction(during: "salvage") { pending throws(SpoolError) in
+            pending.ledger.add(-lost, .spooled)
+            pending.ledger.add(lost, .discarded, LedgerReason.corrupt)
+            pending.row.salvageEvents = 0
+            pending.row.salvageCursor = nil
+        }
+        salvage = nil
+        notices.append(
+            Notice(
+                .error, "spool_salvaged",
+                [
+                    (name: "spooled", value: String(row.total.events)),
+                    (name: "lost", value: row.unknownLosses ? "unknown" : String(lost)),
+                ]))
+        keepEvidence()
+    }
+
+    /// The quarantined file has been read: it stays as evidence if there is room for it within the bound.
+    func keepEvidence() {
+        let path = QuarantineFiles.salvaging(file.directory)
+        guard QuarantineFiles.exists(path) else { return }
+        let evidence = QuarantineFiles.evidence(file.directory)
+        let bytes = QuarantineFiles.bytes(path)
+        guard let pages = try? pageCounts().all, !space.isShort, space.filesOnDisk(pages: pages) + bytes <= space.bound
+        else {
+            QuarantineFiles.remove(path)
+            return
+        }
+        QuarantineFiles.move(path, to: evidence)
+        space.quarantined = bytes
+    }
+}

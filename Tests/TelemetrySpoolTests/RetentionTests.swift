@@ -1,0 +1,185 @@
+import Synchronization
+import TelemetryModel
+import TelemetrySpool
+import Testing
+
+/// Invariant 5 for the disk: the files stay within their bound, and what it forces out is counted.
+@Suite struct BoundedSpoolTests {
+    let directory = TemporaryDirectory()
+    let world = World()
+
+    private var filesOnDisk: Int { directory.size(directory.database) + directory.size(directory.wal) }
+
+    @Test func `at the bound chunks of the lowest priority go, oldest first, and the files stay within it`() throws {
+        let bound = 8 << 20
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: bound))
+        try spool.opened()
+        for seed in 0..<300 {
+            world.advance(1)
+            let priority: Priority = seed % 10 == 0 ? .failure : seed % 10 == 1 ? .platform : .line
+            try spool.append(chunks: [Fixtures.chunk(events: 2, bytes: 50_000, priority: priority, seed: seed)])
+            _ = spool.maintain(nowMs: 0)
+            #expect(filesOnDisk <= bound)
+        }
+        let ledger = spool.books.ledger
+        #expect(ledger[.discarded, LedgerReason.spoolFull] > 0)
+        #expect(ledger.imbalance == 0)
+        #expect(ledger[.received, ""] == 600)
+        let left = try spool.claimAll()
+        #expect(left.reduce(0) { $0 + $1.chunk.events } == ledger[.spooled, ""])
+        #expect(left.filter { $0.chunk.priority == .failure }.count == 30)
+        #expect(left.filter { $0.chunk.priority == .platform }.count == 30)
+        let lines = left.filter { $0.chunk.priority == .line }.map(\.chunk.idsDigest)
+        let newest = (0..<300).filter { $0 % 10 > 1 }.map { UInt64($0) }.suffix(lines.count)
+        #expect(lines == Array(newest))
+        // The files are used: not half of them is thrown away with every append.
+        #expect(left.count * 50_000 > bound / 2)
+    }
+
+    @Test func `claimed chunks are passed over, and with nothing else to discard the append is refused`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 4 << 20))
+        try spool.opened()
+        for seed in 0..<40 { try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 50_000, seed: seed)]) }
+        let claimed = try spool.claimAll()
+        #expect(throws: SpoolError.full) {
+            for seed in 100..<200 { try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 200_000, seed: seed)]) }
+            while true { _ = try spool.claimAll(); try spool.append(chunks: [Fixtures.chunk(bytes: 200_000)]) }
+        }
+        #expect(spool.books.ledger.imbalance == 0)
+        #expect(try spool.deliver(claimed) == .settled(SettledCounts(chunks: 40, delivered: 40)))
+        try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 200_000)])
+    }
+
+    @Test func `a line that comes when only failures are stored is itself discarded`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 4 << 20))
+        try spool.opened()
+        var seed = 0
+        while spool.books.ledger.total(.discarded) == 0 {
+            try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, priority: .failure, seed: seed)])
+            seed += 1
+        }
+        let before = spool.books.ledger
+        try spool.append(chunks: [Fixtures.chunk(events: 5, bytes: 100_000, priority: .line)])
+        #expect(spool.books.ledger[.discarded, LedgerReason.spoolFull] == before[.discarded, LedgerReason.spoolFull] + 5)
+        #expect(spool.books.ledger[.spooled, ""] == before[.spooled, ""])
+    }
+
+    @Test func `free space that the function takes stops the growth, and what it gives back allows it again`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 64 << 20))
+        try spool.opened()
+        for seed in 0..<100 { try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)]) }
+        while spool.maintain(nowMs: 0).hasMore {}
+        world.total.store(512 << 20, ordering: .relaxed)
+        world.free.store(40 << 20, ordering: .relaxed)
+        world.advance(2000)
+        let size = filesOnDisk
+        for seed in 100..<150 {
+            try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)])
+            _ = spool.maintain(nowMs: 0)
+        }
+        #expect(filesOnDisk <= size)
+        #expect(spool.books.ledger[.discarded, LedgerReason.spoolFull] > 0)
+        let discarded = spool.books.ledger.total(.discarded)
+        world.free.store(400 << 20, ordering: .relaxed)
+        world.advance(2000)
+        for seed in 150..<200 { try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)]) }
+        #expect(spool.books.ledger.total(.discarded) == discarded)
+    }
+
+    @Test func `on a full disk nothing is discarded for what could be refused`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options())
+        try spool.opened()
+        for seed in 0..<100 { try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)]) }
+        world.free.store(0, ordering: .relaxed)
+        world.advance(2000)
+        #expect(throws: SpoolError.full) { try spool.append(chunks: [Fixtures.chunk(bytes: 100_000)]) }
+        #expect(spool.books.ledger.total(.discarded) == 0)
+        // What is delivered makes room, without a block from the file system.
+        try spool.deliver(try spool.claim(.oldestFirst, maximumBytes: 5 << 20, maximumChunks: 1000, nowMs: 0))
+        _ = spool.maintain(nowMs: 0)
+        try spool.append(chunks: [Fixtures.chunk(bytes: 100_000)])
+        #expect(spool.books.ledger.total(.discarded) == 0)
+    }
+
+    @Test func `rejects are bounded, the oldest go, and their count stays`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 4 << 20))
+        try spool.opened()
+        for _ in 0..<30 {
+            try spool.append(chunks: []) { batch in
+                batch.rejects = [Fixtures.reject(String(repeating: "x", count: 20_000), reason: LedgerReason.unreadable)]
+                batch.ledger.add(1, .received)
+                batch.ledger.add(1, .rejected, LedgerReason.unreadable)
+            }
+        }
+        #expect(spool.books.ledger.total(.rejected) == 30)
+        #expect(world.notices.contains { $0.event == "rejects_dropped" })
+        let rejects = try SpoolReader(copying: directory.spool).rejects(count: 100)
+        #expect(rejects.count == (4 << 20) / 20 / 20_200)
+        #expect(rejects.last?.id == 30)
+    }
+
+    @Test func `the WAL is checkpointed by the flush thread above 1 MiB and by an append only above 8 MiB`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options())
+        try spool.opened()
+        for seed in 0..<50 { try spool.append(chunks: [Fixtures.chunk(bytes: 100_000, seed: seed)]) }
+        #expect(directory.size(directory.wal) > 5 << 20)
+        #expect(directory.size(directory.database) < 1 << 20)
+        _ = spool.maintain(nowMs: 0)
+        #expect(directory.size(directory.database) > 5_000_000)
+        for seed in 0..<400 { try spool.append(chunks: [Fixtures.chunk(bytes: 100_000, seed: seed)]) }
+        #expect(directory.size(directory.wal) < 9 << 20)
+    }
+
+    @Test func `the files shrink after a drain, and the WAL keeps its first MiB`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 128 << 20))
+        try spool.opened()
+        #expect(directory.size(directory.wal) >= 1 << 20)
+        for seed in 0..<500 {
+            try spool.append(chunks: [Fixtures.chunk(bytes: 100_000, seed: seed)])
+            _ = spool.maintain(nowMs: 0)
+        }
+        #expect(directory.size(directory.database) > 45 << 20)
+        while !spool.backlog().isEmpty {
+            try spool.deliver(try spool.claim(.oldestFirst, maximumBytes: 5 << 20, maximumChunks: 1000, nowMs: 0))
+        }
+        var slices = 0
+        while spool.maintain(nowMs: 0).hasMore {
+            slices += 1
+            #expect(directory.size(directory.wal) < 6 << 20)
+        }
+        #expect(slices > 0)
+        #expect(directory.size(directory.database) < 1 << 20)
+        #expect(directory.size(directory.wal) == 1 << 20)
+        try spool.append(chunks: [Fixtures.chunk(seed: 7)])
+        #expect(try spool.claimAll().map(\.chunk.idsDigest) == [7])
+    }
+
+    @Test func `with a backlog left the file gives back what is free beyond a quarter`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 128 << 20))
+        try spool.opened()
+        for seed in 0..<500 {
+            try spool.append(chunks: [Fixtures.chunk(bytes: 100_000, seed: seed)])
+            _ = spool.maintain(nowMs: 0)
+        }
+        for _ in 0..<9 {
+            try spool.deliver(try spool.claim(.oldestFirst, maximumBytes: 25_000_000, maximumChunks: 50, nowMs: 0))
+        }
+        while spool.maintain(nowMs: 0).hasMore {}
+        #expect(directory.size(directory.database) < 14 << 20)
+        #expect(try spool.claimAll().map(\.chunk.idsDigest) == (450..<500).map { UInt64($0) })
+    }
+
+    @Test func `a bound that was lowered is kept after the next start`() throws {
+        do {
+            let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 64 << 20))
+            try spool.opened()
+            for seed in 0..<200 { try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)]) }
+        }
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 8 << 20))
+        try spool.opened()
+        while spool.maintain(nowMs: 0).hasMore {}
+        #expect(filesOnDisk <= 8 << 20)
+        #expect(spool.books.ledger.imbalance == 0)
+        #expect(spool.books.ledger[.discarded, LedgerReason.spoolFull] > 100)
+    }
+}
