@@ -7,82 +7,104 @@ import Musl
 /// A growable buffer of bytes for output that is written again and again: nothing is initialised twice, and what it
 /// holds is reused until ``releaseIdle(above:)`` gives it back.
 package final class JSONBuffer {
-    package private(set) var count = 0
-    private var capacity: Int
-    private var storage: UnsafeMutableRawPointer
+    @usableFromInline
+    struct State {
+        @usableFromInline var count: Int
+        @usableFromInline var capacity: Int
+        @usableFromInline var storage: UnsafeMutableRawPointer
+    }
+
+    // Behind a pointer: properties of a class pay for a dynamic exclusivity check at every access, which here would be
+    // most of the cost of an append.
+    @usableFromInline let state: UnsafeMutablePointer<State>
 
     package init(capacity: Int = 4096) {
-        self.capacity = max(64, capacity)
-        storage = .allocate(byteCount: self.capacity, alignment: 16)
+        let capacity = max(64, capacity)
+        state = .allocate(capacity: 1)
+        state.initialize(
+            to: State(count: 0, capacity: capacity, storage: .allocate(byteCount: capacity, alignment: 16)))
     }
 
     deinit {
-        storage.deallocate()
+        state.pointee.storage.deallocate()
+        state.deallocate()
     }
 
-    /// Valid until the next change.
-    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage, count: count) }
+    @inlinable
+    package var count: Int { state.pointee.count }
 
-    package func removeAll() { count = 0 }
+    /// Valid until the next change.
+    @inlinable
+    package var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: state.pointee.storage, count: state.pointee.count)
+    }
+
+    package func removeAll() { state.pointee.count = 0 }
 
     /// Keeps the first `count` bytes; more than there are changes nothing.
-    package func truncate(to newCount: Int) { count = max(0, min(count, newCount)) }
+    package func truncate(to newCount: Int) { state.pointee.count = max(0, min(count, newCount)) }
 
     /// Removes the first `prefix` bytes.
     package func removeFirst(_ prefix: Int) {
         let removed = max(0, min(prefix, count))
-        memmove(storage, storage + removed, count - removed)
-        count -= removed
+        memmove(state.pointee.storage, state.pointee.storage + removed, count - removed)
+        state.pointee.count -= removed
     }
 
     /// Empties the buffer and, when it has grown above `limit` bytes, gives its memory back.
     package func releaseIdle(above limit: Int) {
-        count = 0
-        guard capacity > limit else { return }
-        storage.deallocate()
-        capacity = 4096
-        storage = .allocate(byteCount: capacity, alignment: 16)
+        state.pointee.count = 0
+        guard state.pointee.capacity > limit else { return }
+        state.pointee.storage.deallocate()
+        state.pointee.capacity = 4096
+        state.pointee.storage = .allocate(byteCount: 4096, alignment: 16)
     }
 
+    /// Where the next `additional` bytes go.
+    @inlinable
     @inline(__always)
-    private func reserve(_ additional: Int) {
-        if capacity &- count < additional { grow(additional) }
+    func reserve(_ additional: Int) -> UnsafeMutableRawPointer {
+        if state.pointee.capacity &- state.pointee.count < additional { grow(additional) }
+        return state.pointee.storage + state.pointee.count
     }
 
+    @usableFromInline
     @inline(never)
-    private func grow(_ additional: Int) {
-        let wanted = max(capacity + capacity / 2, count + additional)
+    func grow(_ additional: Int) {
+        let wanted = max(state.pointee.capacity + state.pointee.capacity / 2, count + additional)
         let larger = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
-        memcpy(larger, storage, count)
-        storage.deallocate()
-        storage = larger
-        capacity = wanted
+        memcpy(larger, state.pointee.storage, count)
+        state.pointee.storage.deallocate()
+        state.pointee.storage = larger
+        state.pointee.capacity = wanted
     }
 
+    @inlinable
     package func append(_ source: UnsafeRawBufferPointer) {
         guard let base = source.baseAddress else { return }
-        reserve(source.count)
-        memcpy(storage + count, base, source.count)
-        count &+= source.count
+        reserve(source.count).copyMemory(from: base, byteCount: source.count)
+        state.pointee.count &+= source.count
     }
 
+    @inlinable
     package func append(_ source: [UInt8]) {
         source.withUnsafeBytes { append($0) }
     }
 
+    @inlinable
     package func append(_ text: StaticString) {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    @inlinable
     package func append(byte: UInt8) {
-        reserve(1)
-        storage.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
-        count &+= 1
+        reserve(1).storeBytes(of: byte, as: UInt8.self)
+        state.pointee.count &+= 1
     }
 
     /// Decimal digits.
     package func append(number: UInt64) {
-        reserve(20)
+        let place = reserve(20)
         var digits = 1
         var bound: UInt64 = 10
         while digits < 20, number >= bound {
@@ -90,13 +112,13 @@ package final class JSONBuffer {
             bound = digits < 20 ? bound &* 10 : bound
         }
         var rest = number
-        var index = count &+ digits
-        while index > count {
+        var index = digits
+        while index > 0 {
             index &-= 1
-            storage.storeBytes(of: 0x30 &+ UInt8(truncatingIfNeeded: rest % 10), toByteOffset: index, as: UInt8.self)
+            place.storeBytes(of: 0x30 &+ UInt8(truncatingIfNeeded: rest % 10), toByteOffset: index, as: UInt8.self)
             rest /= 10
         }
-        count &+= digits
+        state.pointee.count &+= digits
     }
 
     /// The inside of a JSON string whose text is `text`: quotes, backslashes and bytes below 0x20 escaped, ill-formed

@@ -14,49 +14,62 @@ package final class JSONOutline {
     /// Members noted at most, per level; of the rest only ``isComplete`` tells.
     package static let capacity = 64
 
+    @usableFromInline
+    struct Counts {
+        @usableFromInline var members = 0
+        @usableFromInline var fields = 0
+        @usableFromInline var isComplete = true
+        @usableFromInline var hasAllFields = true
+    }
+
     /// The object's own members in order, repetitions included.
     package let members: UnsafeMutablePointer<JSONMember>
-    package internal(set) var memberCount = 0
     /// The members of the member objects, in order.
     package let fields: UnsafeMutablePointer<JSONMember>
-    package internal(set) var fieldCount = 0
-    /// False when there were more ``members`` than fit.
-    package internal(set) var isComplete = true
-    /// False when there were more ``fields`` than fit.
-    package internal(set) var hasAllFields = true
+    // Behind a pointer for the reason that JSONBuffer gives.
+    @usableFromInline let counts: UnsafeMutablePointer<Counts>
 
     package init() {
         members = .allocate(capacity: Self.capacity)
         fields = .allocate(capacity: Self.capacity)
+        counts = .allocate(capacity: 1)
+        counts.initialize(to: Counts())
     }
 
     deinit {
         members.deallocate()
         fields.deallocate()
+        counts.deallocate()
     }
 
-    func reset() {
-        memberCount = 0
-        fieldCount = 0
-        isComplete = true
-        hasAllFields = true
-    }
+    @inlinable
+    package var memberCount: Int { counts.pointee.members }
+    @inlinable
+    package var fieldCount: Int { counts.pointee.fields }
+    /// False when there were more ``members`` than fit.
+    @inlinable
+    package var isComplete: Bool { counts.pointee.isComplete }
+    /// False when there were more ``fields`` than fit.
+    @inlinable
+    package var hasAllFields: Bool { counts.pointee.hasAllFields }
 
-    /// Notes a key of an object at `depth` 1 or 2. Returns the place for its value's end, nil when it did not fit.
+    func reset() { counts.pointee = Counts() }
+
+    /// Notes a key of an object at `depth` 1 or 2. What does not fit is left out.
     @inline(__always)
     func note(_ member: JSONMember, depth: Int) {
         if depth == 1 {
             if memberCount < Self.capacity {
                 members[memberCount] = member
-                memberCount &+= 1
+                counts.pointee.members &+= 1
             } else {
-                isComplete = false
+                counts.pointee.isComplete = false
             }
         } else if fieldCount < Self.capacity {
             fields[fieldCount] = member
-            fieldCount &+= 1
+            counts.pointee.fields &+= 1
         } else {
-            hasAllFields = false
+            counts.pointee.hasAllFields = false
         }
     }
 

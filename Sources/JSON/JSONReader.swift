@@ -110,8 +110,28 @@ package struct JSONReader {
     /// The nearest double: infinite for what is too large.
     package mutating func number() throws(JSONError) -> Double {
         guard try peek() == .number else { throw .mismatch(at: position) }
-        let text = String(decoding: try rawValue(), as: UTF8.self)
-        return strtod(text, nil)
+        let text = try rawValue()
+        return Self.shortDecimal(text) ?? strtod(String(decoding: text, as: UTF8.self), nil)
+    }
+
+    /// A number of at most 15 digits without exponent, which a double's division gives exactly rounded; nil for others.
+    private static func shortDecimal(_ text: UnsafeRawBufferPointer) -> Double? {
+        guard text.count <= 16 else { return nil }
+        var digits: Int64 = 0
+        var fraction: Int?
+        for (index, byte) in text.enumerated() {
+            if byte == UInt8(ascii: "."), fraction == nil {
+                fraction = text.count - index - 1
+            } else if JSONBytes.isDigit(byte) {
+                digits = digits * 10 + Int64(byte - 0x30)
+            } else {
+                return nil
+            }
+        }
+        guard digits < 1_000_000_000_000_000 else { return nil }
+        var power: Int64 = 1
+        for _ in 0..<(fraction ?? 0) { power *= 10 }
+        return Double(digits) / Double(power)
     }
 
     /// The integer, or nil when the number has a fraction that matters or lies outside `Int`.
@@ -154,6 +174,7 @@ package struct JSONReader {
 
     /// The text of a string whose inside is given, escapes decoded; what stands for nothing becomes U+FFFD.
     package static func decode(_ inside: UnsafeRawBufferPointer) -> String {
+        guard inside.contains(JSONBytes.backslash) else { return String(decoding: inside, as: UTF8.self) }
         var units: [UInt8] = []
         units.reserveCapacity(inside.count)
         var index = 0

@@ -2,21 +2,25 @@
 /// copying (``JSONBuffer/appendRepaired(_:)``), so a value with any of these still counts as complete.
 package struct JSONRepairs: OptionSet, Sendable {
     package let rawValue: UInt8
+    @inlinable
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    // Spelled out, since an empty literal of an option set goes through a generic initialiser, once per event.
+    @inlinable package static var none: JSONRepairs { JSONRepairs(rawValue: 0) }
+
     /// Line feed, carriage return or tab between tokens: JSON, but not in one line.
-    package static let blanks = JSONRepairs(rawValue: 1)
+    @inlinable package static var blanks: JSONRepairs { JSONRepairs(rawValue: 1) }
     /// Another byte below 0x20 between tokens.
-    package static let controlBetweenTokens = JSONRepairs(rawValue: 2)
+    @inlinable package static var controlBetweenTokens: JSONRepairs { JSONRepairs(rawValue: 2) }
     /// A byte below 0x20 inside a string.
-    package static let controlInString = JSONRepairs(rawValue: 4)
+    @inlinable package static var controlInString: JSONRepairs { JSONRepairs(rawValue: 4) }
     /// Ill-formed UTF-8 inside a string: overlong forms, surrogates, values above U+10FFFF and cut sequences included.
-    package static let encoding = JSONRepairs(rawValue: 8)
+    @inlinable package static var encoding: JSONRepairs { JSONRepairs(rawValue: 8) }
     /// A backslash that begins no escape of JSON.
-    package static let escape = JSONRepairs(rawValue: 16)
+    @inlinable package static var escape: JSONRepairs { JSONRepairs(rawValue: 16) }
 
     /// True when a strict parser takes the value as it is.
-    package var isStrict: Bool { subtracting(.blanks).isEmpty }
+    package var isStrict: Bool { rawValue & ~Self.blanks.rawValue == 0 }
 }
 
 /// How a scan ended.
@@ -44,7 +48,7 @@ package struct JSONScanner {
     /// Where the next scan begins, and after it where it stopped.
     package var position: Int
     /// Gathered over all scans of this scanner; the caller clears it.
-    package var repairs: JSONRepairs = []
+    package var repairs = JSONRepairs.none
 
     package init(_ bytes: UnsafeRawBufferPointer, from position: Int = 0) {
         self.bytes = bytes
@@ -65,7 +69,12 @@ package struct JSONScanner {
 
     @inline(never)
     private mutating func noteControl(_ byte: UInt8) {
-        repairs.insert(byte == 0x0a || byte == 0x0d || byte == 0x09 ? .blanks : .controlBetweenTokens)
+        note(byte == 0x0a || byte == 0x0d || byte == 0x09 ? .blanks : .controlBetweenTokens)
+    }
+
+    @inline(__always)
+    private mutating func note(_ repair: JSONRepairs) {
+        repairs = JSONRepairs(rawValue: repairs.rawValue | repair.rawValue)
     }
 
     /// With `position` behind an opening quote: moves behind the closing one and returns true; at the end of the bytes
@@ -103,7 +112,7 @@ package struct JSONScanner {
         }
         guard byte == UInt8(ascii: "u") else {
             // Only the backslash is skipped: what follows may be a control character or a UTF-8 sequence.
-            repairs.insert(.escape)
+            note(.escape)
             position &+= 1
             return true
         }
@@ -113,7 +122,7 @@ package struct JSONScanner {
                 return false
             }
             guard JSONBytes.hexValue(bytes[position &+ offset]) != nil else {
-                repairs.insert(.escape)
+                note(.escape)
                 position &+= 2
                 return true
             }
@@ -129,10 +138,10 @@ package struct JSONScanner {
             let byte = bytes[position]
             if byte > 0x7f {
                 let length = JSONBytes.sequenceLength(bytes, at: position)
-                if length < 0 { repairs.insert(.encoding) }
+                if length < 0 { note(.encoding) }
                 position &+= abs(length)
             } else if byte < 0x20 {
-                repairs.insert(.controlInString)
+                note(.controlInString)
                 position &+= 1
             } else {
                 return
