@@ -8,7 +8,7 @@ package import TelemetryModel
 /// Pure but for its buffers, which it keeps from body to body (up to about 3 MiB between bodies). Belongs to one thread.
 package final class BatchEncoder {
     private let configuration: IntakeConfiguration
-    private let lanes: BulkLines.Lanes
+    private let buffers: BulkLines.Buffers
     private let outline = JSONOutline()
     private let ownLinePrefix: [UInt8]
     private var observer: ReportObserver
@@ -16,7 +16,7 @@ package final class BatchEncoder {
 
     package init(configuration: IntakeConfiguration) throws(DeflateError) {
         self.configuration = configuration
-        lanes = try BulkLines.Lanes(level: configuration.compressionLevel)
+        buffers = try BulkLines.Buffers(level: configuration.compressionLevel)
         ownLinePrefix = Array(configuration.ownLinePrefix.utf8)
         observer = ReportObserver(carriesRequestID: configuration.requestIDLabel)
     }
@@ -125,7 +125,7 @@ package final class BatchEncoder {
             instance = nil
         }
         return BulkLines(
-            lanes: lanes, configuration: configuration, idPrefix: idPrefix, function: function, instance: instance,
+            buffers: buffers, configuration: configuration, idPrefix: idPrefix, function: function, instance: instance,
             receivedMs: nowMs)
     }
 

@@ -54,20 +54,20 @@ struct BodyElement {
     struct Marks: OptionSet {
         let rawValue: UInt8
         /// Something in it needs repair while it is copied.
-        static let dirty = Marks(rawValue: 1)
+        static var dirty: Marks { Marks(rawValue: 1) }
         /// A backslash begins no escape.
-        static let falseEscape = Marks(rawValue: 2)
+        static var falseEscape: Marks { Marks(rawValue: 2) }
         /// There are members beside time, type and record.
-        static let extras = Marks(rawValue: 4)
+        static var extras: Marks { Marks(rawValue: 4) }
         /// `errorType`, a level of ERROR or FATAL, or a status other than success.
-        static let failure = Marks(rawValue: 8)
+        static var failure: Marks { Marks(rawValue: 8) }
         /// The record's message begins like a line of ours.
-        static let ownLine = Marks(rawValue: 16)
+        static var ownLine: Marks { Marks(rawValue: 16) }
     }
 
     var shape: Shape
     var kind: EventKind = .unknown
-    var marks: Marks = []
+    var marks = Marks(rawValue: 0)
     /// From its first byte to behind its last.
     var whole: Span
     /// Values as they stand, quotes included.
@@ -80,5 +80,18 @@ struct BodyElement {
     init(_ shape: Shape, _ start: Int, _ end: Int) {
         self.shape = shape
         self.whole = Span(start, end)
+    }
+
+    /// The element may be part of a cut record: it is not whole, or its record is neither text nor object, which no record
+    /// is, but a piece out of the middle of one may be.
+    func mayBePart(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        switch shape {
+        case .cut, .stringTail, .text, .broken: return true
+        case .value, .unreadable: return false
+        case .object:
+            guard record.isPresent else { return false }
+            let first = bytes[Int(record.start)]
+            return first != Ascii.quote && first != Ascii.openBrace
+        }
     }
 }

@@ -49,7 +49,7 @@ struct BodyScan {
         }
         events = count - unreadable + (unreadable > 0 ? 1 : 0)
         digest = allWhole ? chain.value : BodyDigest(unreadable: splitter.bytes).value
-        isSinglePart = count == 1 && elements.first.map { !$0.shape.isWhole && $0.shape != .unreadable } ?? false
+        isSinglePart = count == 1 && elements.first?.mayBePart(splitter.bytes) ?? false
         self.elements = elements
     }
 

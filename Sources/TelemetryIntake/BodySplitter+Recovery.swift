@@ -13,9 +13,9 @@ extension BodySplitter {
         let envelope = Envelope(bytes, at: start, budget: &budget)
         if let cut = cutElement(start, scan, envelope) { return cut }
         if index == 0, let envelope, let tail = stringTail(start, envelope) { return tail }
-        let boundary = bytes.firstIndex(of: Self.boundary, from: start + 1, anchor: 1)
+        let (boundary, isEvent) = nextEvent(behind: start)
         // A whole event behind the boundary was not swallowed by this element, whatever its brackets say.
-        let limit = boundary.flatMap { isWholeEvent(at: $0 + 1) ? $0 : nil } ?? min(bytes.count, start + budget)
+        let limit = isEvent ? boundary ?? bytes.count : min(bytes.count, start + budget)
         let end = balancedEnd(start, limit: limit)
         budget -= max(end ?? limit, boundary ?? bytes.count) - start
         if let end {
@@ -91,6 +91,21 @@ extension BodySplitter {
         guard let end = scanner.balancedEnd(from: start, limit: limit) else { return nil }
         scanner.position = end
         return followsElement(isScalar: false) ? end : nil
+    }
+
+    /// Where the next whole event's comma stands, or, when none of the next few beginnings is one, the first of them.
+    private mutating func nextEvent(behind start: Int) -> (boundary: Int?, isEvent: Bool) {
+        var first: Int?
+        var position = start + 1
+        for _ in 0..<16 {
+            guard budget > 0, let boundary = bytes.firstIndex(of: Self.boundary, from: position, anchor: 1) else {
+                break
+            }
+            if isWholeEvent(at: boundary + 1) { return (boundary, true) }
+            first = first ?? boundary
+            position = boundary + 1
+        }
+        return (first, false)
     }
 
     private mutating func isWholeEvent(at start: Int) -> Bool {

@@ -48,12 +48,21 @@ struct BodySplitter {
                 return element
             }
         }
-        return nil
+        return controlsOnly()
+    }
+
+    /// A body of nothing but control characters is no empty body: it is one unreadable element.
+    private mutating func controlsOnly() -> BodyElement? {
+        guard index == 0, scanner.repairs.contains(.controlBetweenTokens), !bytes.contains(where: { $0 >= 0x20 }) else {
+            return nil
+        }
+        index = 1
+        return BodyElement(.unreadable, 0, bytes.count)
     }
 
     private mutating func element(_ byte: UInt8, isScalar: Bool) -> BodyElement {
         let start = scanner.position
-        scanner.repairs = []
+        scanner.repairs = .none
         let scan = scanner.scanValue(outline: outline)
         let end = scanner.position
         guard case .complete = scan, followsElement(isScalar: isScalar) else {
@@ -66,7 +75,7 @@ struct BodySplitter {
             return element
         }
         var element = BodyElement(.object, start, end)
-        if !scanner.repairs.isEmpty {
+        if scanner.repairs.rawValue != 0 {
             element.marks.insert(.dirty)
             if scanner.repairs.contains(.escape) { element.marks.insert(.falseEscape) }
         }

@@ -10,7 +10,9 @@ struct BulkLines {
     /// Plain lines above this many bytes get chunks of their own.
     private static let smallest = 64 * 1024
 
-    private let lanes: Lanes
+    private let buffers: Buffers
+    private var plain: ChunkLane
+    private var rest: ChunkLane
     private let limit: Int
     private let writer: DocumentWriter
     private var names: IndexNames
@@ -19,10 +21,10 @@ struct BulkLines {
     private var ordinal: UInt64 = 0
     private(set) var chunks: [Chunk] = []
 
-    /// The buffers, kept from batch to batch.
-    final class Lanes {
-        let lines = ChunkLane(number: 0)
-        let rest = ChunkLane(number: 1)
+    /// What is kept from batch to batch.
+    final class Buffers {
+        let plain = JSONBuffer()
+        let rest = JSONBuffer()
         let encoder: ChunkEncoder
 
         init(level: Int) throws(DeflateError) {
@@ -34,34 +36,40 @@ struct BulkLines {
         func deflate(_ lines: UnsafeRawBufferPointer) -> DeflatedLines {
             do throws(DeflateError) { return try encoder.encode(lines) } catch { return StoredBlocks.encode(lines) }
         }
+
+        /// Between bodies little is kept: most are of a few hundred KiB.
+        func releaseIdle() {
+            plain.releaseIdle(above: 1 << 20)
+            rest.releaseIdle(above: 1 << 20)
+        }
     }
 
     init(
-        lanes: Lanes, configuration: IntakeConfiguration, idPrefix: String, function: FunctionIdentity,
+        buffers: Buffers, configuration: IntakeConfiguration, idPrefix: String, function: FunctionIdentity,
         instance: String?, receivedMs: Int64
     ) {
-        self.lanes = lanes
+        self.buffers = buffers
+        self.plain = ChunkLane(buffer: buffers.plain)
+        self.rest = ChunkLane(buffer: buffers.rest)
         self.limit = configuration.requestBytes
         self.writer = DocumentWriter(function: function, instance: instance, receivedMs: receivedMs)
         self.names = IndexNames(patterns: configuration.indices, idPrefix: Array(idPrefix.utf8))
         var hash = DocumentIDHash()
         for byte in idPrefix.utf8 { hash.add(byte) }
         self.prefixHash = hash
-        lanes.lines.clear()
-        lanes.rest.clear()
     }
 
     /// `invocationID` is the inside of a JSON string, empty for none.
-    mutating func append(_ element: BodyElement, _ bytes: UnsafeRawBufferPointer, invocationID: UnsafeRawBufferPointer)
-    {
+    mutating func append(
+        _ element: BodyElement, _ bytes: UnsafeRawBufferPointer, invocationID: UnsafeRawBufferPointer
+    ) {
         let stream = element.kind.stream
         let priority: Priority =
             element.marks.contains(.failure) ? .failure : stream == .platform ? .platform : .line
-        let lane = priority == .line ? lanes.lines : lanes.rest
-        let buffer = lane.buffer
+        let buffer = priority == .line ? plain.buffer : rest.buffer
         let (moment, day) = writer.moment(of: element, bytes)
         let index = names.name(stream, day: day)
-        lane.beginPair()
+        if priority == .line { plain.beginPair() } else { rest.beginPair() }
         buffer.append(index.actionHead)
         let digits = buffer.count
         buffer.append(number: ordinal)
@@ -71,28 +79,24 @@ struct BulkLines {
         for position in digits..<written.count { hash.add(written[position]) }
         buffer.append(ActionLine.end)
         writer.append(element, bytes, moment: moment, invocationID: invocationID, to: buffer)
-        let lanes = lanes
-        if let chunk = lane.endPair(
-            index, idHash: hash.value, priority: priority, limit: limit, encode: { lanes.deflate($0) })
-        {
-            chunks.append(chunk)
-        }
+        let buffers = buffers
+        let finished =
+            priority == .line
+            ? plain.endPair(index, idHash: hash.value, priority: priority, limit: limit) { buffers.deflate($0) }
+            : rest.endPair(index, idHash: hash.value, priority: priority, limit: limit) { buffers.deflate($0) }
+        if let finished { chunks.append(finished) }
     }
 
     /// All chunks; nothing may be appended afterwards.
     mutating func finish() -> [Chunk] {
-        let lanes = lanes
-        let lines = lanes.lines.buffer.count
-        if lines <= Self.smallest, lanes.rest.events > 0, lanes.lines.events > 0,
-            lines + lanes.rest.buffer.count <= limit
-        {
-            lanes.rest.merge(lanes.lines)
+        let size = plain.buffer.count
+        if size <= Self.smallest, rest.events > 0, plain.events > 0, size + rest.buffer.count <= limit {
+            rest.merge(&plain)
         }
-        for lane in [lanes.rest, lanes.lines] {
-            if let chunk = lane.finish(encode: { lanes.deflate($0) }) { chunks.append(chunk) }
-            // Between bodies little is kept: most are of a few hundred KiB.
-            lane.buffer.releaseIdle(above: 1 << 20)
-        }
+        let buffers = buffers
+        if let chunk = rest.finish(encode: { buffers.deflate($0) }) { chunks.append(chunk) }
+        if let chunk = plain.finish(encode: { buffers.deflate($0) }) { chunks.append(chunk) }
+        buffers.releaseIdle()
         return chunks
     }
 }

@@ -42,7 +42,7 @@ struct CutRecordJoiner {
             case .object:
                 parts.remove(at: index)
                 return .joined(joined)
-            case .cut where !first.shape.isWhole:
+            case .cut where first.mayBePart(body):
                 let end = splitter.closingStart
                 let from = 1 + part.envelope.count + part.value.count
                 guard end < joined.count, end >= from else { continue }

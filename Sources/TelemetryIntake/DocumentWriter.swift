@@ -114,7 +114,7 @@ struct DocumentWriter {
     /// A string stays one; any other value becomes its JSON text.
     @inline(__always)
     private func appendString(_ value: UnsafeRawBufferPointer, _ element: BodyElement, to buffer: JSONBuffer) {
-        if element.shape == .object, element.marks.isDisjoint(with: [.dirty]), value.first == Ascii.quote {
+        if element.shape == .object, !element.marks.contains(.dirty), value.first == Ascii.quote {
             buffer.append(value)
         } else {
             appendOddString(value, to: buffer)

@@ -5,8 +5,6 @@ final class IndexName {
     let name: String
     /// `{"create":{"_index":"…","_id":"` and the batch's id prefix.
     let actionHead: [UInt8]
-    /// The chunk of each lane that has this name among its indices already: lane and generation.
-    var noted: [UInt64] = [0, 0]
 
     init(name: String, actionHead: [UInt8]) {
         self.name = name

@@ -9,6 +9,8 @@ struct ReportObserver {
     private static let statuses: Set<String> = ["success", "error", "failure", "timeout"]
 
     private let carriesRequestID: Bool
+    /// What ``family(of:)`` said of names seen before, by prefix and name as written.
+    private var known: [(prefix: Prefix, name: [UInt8], family: String, factor: Double)] = []
     private var families: Set<String> = [
         "permafrost_invocation_duration_seconds", "permafrost_invocation_billed_duration_seconds",
         "permafrost_invocation_memory_size_bytes", "permafrost_invocation_max_memory_used_bytes",
@@ -20,17 +22,15 @@ struct ReportObserver {
     struct Result {
         var observations: [Observation] = []
         private(set) var counts: [CounterIncrement] = []
-        private var places: [String: Int] = [:]
 
         mutating func count(_ family: String, _ label: String, _ amount: Int = 1) {
             guard amount > 0 else { return }
-            let key = family + " " + label
-            if let place = places[key] {
-                counts[place].count = counts[place].count.addingReportingOverflow(amount).partialValue
-            } else {
-                places[key] = counts.count
-                counts.append(CounterIncrement(family: family, labelValue: label, count: amount))
+            // Few at a time: types, statuses and families are bounded.
+            for index in counts.indices where counts[index].labelValue == label && counts[index].family == family {
+                counts[index].count = counts[index].count.addingReportingOverflow(amount).partialValue
+                return
             }
+            counts.append(CounterIncrement(family: family, labelValue: label, count: amount))
         }
     }
 
@@ -40,11 +40,11 @@ struct ReportObserver {
 
     /// `record` is the record of a whole event, as it stands.
     mutating func observe(_ kind: EventKind, record: UnsafeRawBufferPointer, into result: inout Result) {
-        let prefix: String
+        let prefix: Prefix
         switch kind {
-        case .report: prefix = "permafrost_invocation_"
-        case .initReport: prefix = "permafrost_init_"
-        case .restoreReport: prefix = "permafrost_restore_"
+        case .report: prefix = .invocation
+        case .initReport: prefix = .initialisation
+        case .restoreReport: prefix = .restore
         case .logsDropped:
             let dropped = Self.fields(of: record).droppedRecords
             result.count(CounterIncrement.platformDropped, "", max(0, dropped ?? 0))
@@ -58,15 +58,34 @@ struct ReportObserver {
         }
         let requestID = carriesRequestID ? fields.requestID : nil
         for metric in fields.metrics {
-            let (name, factor) = Self.family(of: metric.name)
-            let family = prefix + name
+            let (family, factor) = family(prefix, metric.name)
             let value = metric.value * factor
-            guard value.isFinite, value >= 0, admit(family) else {
-                result.count(CounterIncrement.unobserved, families.contains(family) ? family : "other")
+            guard let family, value.isFinite, value >= 0 else {
+                result.count(CounterIncrement.unobserved, family ?? "other")
                 continue
             }
             result.observations.append(Observation(family: family, value: value, requestID: requestID))
         }
+    }
+
+    private enum Prefix: String {
+        case invocation = "permafrost_invocation_"
+        case initialisation = "permafrost_init_"
+        case restore = "permafrost_restore_"
+    }
+
+    /// Nil for one family too many.
+    private mutating func family(
+        _ prefix: Prefix, _ name: UnsafeRawBufferPointer
+    ) -> (family: String?, factor: Double) {
+        for entry in known where entry.prefix == prefix && name.begins(with: entry.name) {
+            if entry.name.count == name.count { return (entry.family, entry.factor) }
+        }
+        let (suffix, factor) = Self.family(of: JSONReader.decode(name))
+        let family = prefix.rawValue + suffix
+        guard admit(family) else { return (nil, factor) }
+        if known.count < Self.familyBound { known.append((prefix, Array(name), family, factor)) }
+        return (family, factor)
     }
 
     private mutating func admit(_ family: String) -> Bool {
@@ -80,8 +99,8 @@ struct ReportObserver {
         var requestID: String?
         var status: String?
         var droppedRecords: Int?
-        /// Not a number for numbers written as text.
-        var metrics: [(name: String, value: Double)] = []
+        /// Names as written; not a number for numbers written as text.
+        var metrics: [(name: UnsafeRawBufferPointer, value: Double)] = []
     }
 
     private static func fields(of record: UnsafeRawBufferPointer) -> Fields {
@@ -90,18 +109,17 @@ struct ReportObserver {
         do throws(JSONError) {
             guard try reader.peek() == .object else { return fields }
             try reader.beginObject()
-            while let key = try reader.nextKey() {
-                switch key {
-                case "requestId": fields.requestID = try reader.optionalString()
-                case "status": fields.status = try reader.optionalString()
-                case "droppedRecords":
-                    if try reader.peek() == .number {
-                        fields.droppedRecords = try reader.integer()
-                    } else {
-                        try reader.skip()
-                    }
-                case "metrics": fields.metrics = try metrics(&reader)
-                default: try reader.skip()
+            while let key = try reader.nextRawKey() {
+                if key.equals("requestId") {
+                    fields.requestID = try reader.optionalString()
+                } else if key.equals("status") {
+                    fields.status = try reader.optionalString()
+                } else if key.equals("droppedRecords"), try reader.peek() == .number {
+                    fields.droppedRecords = try reader.integer()
+                } else if key.equals("metrics"), try reader.peek() == .object {
+                    try readMetrics(&reader, into: &fields)
+                } else {
+                    try reader.skip()
                 }
             }
         } catch {
@@ -111,22 +129,17 @@ struct ReportObserver {
         return fields
     }
 
-    private static func metrics(_ reader: inout JSONReader) throws(JSONError) -> [(name: String, value: Double)] {
-        guard try reader.peek() == .object else {
-            try reader.skip()
-            return []
-        }
-        var metrics: [(name: String, value: Double)] = []
+    private static func readMetrics(_ reader: inout JSONReader, into fields: inout Fields) throws(JSONError) {
+        fields.metrics.reserveCapacity(8)
         try reader.beginObject()
-        while let name = try reader.nextKey() {
+        while let name = try reader.nextRawKey() {
             switch try reader.peek() {
-            case .number: metrics.append((name, try reader.number()))
+            case .number: fields.metrics.append((name, try reader.number()))
             case .string:
-                if Double(try reader.string()) != nil { metrics.append((name, .nan)) }
+                if Double(try reader.string()) != nil { fields.metrics.append((name, .nan)) }
             default: try reader.skip()
             }
         }
-        return metrics
     }
 
     /// The family's name without prefix and what turns the value into its base unit, by the name's last letters:

@@ -11,6 +11,9 @@ struct Timestamp: Equatable {
 
     static let length = 24
 
+    /// The years 0000…9999.
+    private static let bounds: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+
     /// The day when `text` is exactly of the documents' form and a real moment (no second 60), else nil.
     static func canonicalDay(_ text: UnsafeRawBufferPointer) -> Int32? {
         guard text.count == length, text[10] == UInt8(ascii: "T"), text[13] == Ascii.colon, text[16] == Ascii.colon,
@@ -51,13 +54,14 @@ struct Timestamp: Equatable {
             guard let zone = reader.zone(), reader.isAtEnd else { return nil }
             offset = Int64(zone) * 60_000
         }
-        self.init(milliseconds: Self.days(year, month, day) * 86_400_000 + milliseconds - offset)
-        guard (-62_167_219_200_000...253_402_300_799_999).contains(self.milliseconds) else { return nil }
+        let moment = Self.days(year, month, day) * 86_400_000 + milliseconds - offset
+        guard Self.bounds.contains(moment) else { return nil }
+        self.init(milliseconds: moment)
     }
 
     /// Moments outside the years 0000…9999 are taken as their nearest end.
     init(milliseconds: Int64) {
-        let bounded = min(max(milliseconds, -62_167_219_200_000), 253_402_300_799_999)
+        let bounded = min(max(milliseconds, Self.bounds.lowerBound), Self.bounds.upperBound)
         // Days to a date by Howard Hinnant's algorithm, https://howardhinnant.github.io/date_algorithms.html.
         var days = bounded / 86_400_000
         if bounded % 86_400_000 < 0 { days -= 1 }
