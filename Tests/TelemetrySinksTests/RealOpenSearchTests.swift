@@ -30,10 +30,12 @@ struct RealOpenSearchTests {
     }
 
     @discardableResult
-    private func ask(_ method: String, _ path: [String], _ body: String? = nil) throws -> (status: Int, text: String) {
+    private func ask(
+        _ method: String, _ path: [String], _ body: String? = nil, query: [(name: String, value: String)] = []
+    ) throws -> (status: Int, text: String) {
         let response = try client.perform(
             HTTPRequest(
-                method: method, url: endpoint.url(path: path),
+                method: method, url: endpoint.url(path: path, query: query),
                 headers: body == nil ? [] : [HTTPHeader("Content-Type", "application/json")],
                 body: body.map { Array($0.utf8) }, authentication: endpoint.basicAuthentication))
         return (response.status, String(decoding: response.body, as: UTF8.self))
@@ -192,17 +194,21 @@ struct RealOpenSearchTests {
             return try send(document, id: name, to: index)?.verdict
         }
         func settings(_ text: String) -> (String) throws -> Void {
-            { index in #expect(try ask("PUT", [index, "_settings"], text).status == 200) }
+            { index in
+                let answer = try ask("PUT", [index, "_settings"], text)
+                #expect(answer.status == 200)
+            }
         }
         func pipeline(_ processor: String) -> (String) throws -> Void {
             { index in
-                #expect(
-                    try ask("PUT", ["_ingest", "pipeline", index], "{\"processors\":[\(processor)]}").status == 200)
+                let answer = try ask("PUT", ["_ingest", "pipeline", index], "{\"processors\":[\(processor)]}")
+                #expect(answer.status == 200)
                 try settings("{\"index.default_pipeline\":\"\(index)\"}")(index)
             }
         }
         let slow = ItemVerdict.indexUnavailable(slow: true)
-        #expect(try verdict("closed") { #expect(try ask("POST", [$0, "_close"]).status == 200) } == slow)
+        func close(_ index: String) throws { #expect(try ask("POST", [index, "_close"]).status == 200) }
+        #expect(try verdict("closed", close) == slow)
         #expect(try verdict("write", settings("{\"index.blocks.write\":true}")) == slow)
         #expect(try verdict("read-only", settings("{\"index.blocks.read_only\":true}")) == slow)
         #expect(try verdict("flood", settings("{\"index.blocks.read_only_allow_delete\":true}")) == slow)
@@ -213,11 +219,12 @@ struct RealOpenSearchTests {
             try verdict("convert", pipeline("{\"convert\":{\"field\":\"record.message\",\"type\":\"integer\"}}"))
                 == .pipelineFailure)
         #expect(try verdict("drops", pipeline("{\"drop\":{}}")) == nil)
+        // Its shard can go nowhere, so nobody waits for it.
         let index = "\(prefix)-unassigned"
         let created = try ask(
             "PUT", [index],
-            "{\"settings\":{\"index.routing.allocation.require._name\":\"nobody\",\"number_of_replicas\":0},\"aliases\":{}}"
-        )
+            "{\"settings\":{\"index.routing.allocation.require._name\":\"nobody\",\"number_of_replicas\":0}}",
+            query: [("wait_for_active_shards", "0")])
         #expect(created.status == 200)
         #expect(try send(document, id: "1", to: index)?.verdict == .retry)
     }
