@@ -8,7 +8,9 @@ package final class HTTPClient {
     private let handle: UnsafeMutableRawPointer
 
     package init() throws(HTTPError) {
-        guard HTTPTransport.isInitialized, let handle = curl_easy_init() else { throw .internal("libcurl failed to start") }
+        guard HTTPTransport.isInitialized, let handle = curl_easy_init() else {
+            throw .internal("libcurl failed to start")
+        }
         self.handle = handle
     }
 

@@ -1,7 +1,8 @@
 import CCurl
+import Glibc
 
 /// The parts of a URL that decide about proxy, trust store and `Host`.
-struct RequestURL {
+package struct RequestURL {
     let scheme: String
     /// Without the brackets of an IPv6 literal.
     let host: String
@@ -10,7 +11,7 @@ struct RequestURL {
     let hostField: String
 
     /// Nil when libcurl cannot read it or it is neither http nor https.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         guard let handle = curl_url() else { return nil }
         defer { curl_url_cleanup(handle) }
         guard curl_url_set(handle, CURLUPART_URL, text, 0) == CURLUE_OK,
@@ -33,17 +34,20 @@ struct RequestURL {
 
     /// Loopback and link-local hosts are the machine itself or the Lambda environment's own services: no proxy reaches
     /// them.
-    var isLocal: Bool {
-        let name = host.lowercased()
-        if name == "localhost" || name.hasSuffix(".localhost") || name.hasSuffix(".localdomain") { return true }
-        if name.contains(":") {
-            let words = name.split(separator: ":", omittingEmptySubsequences: true)
-            let isLinkLocal = ["fe8", "fe9", "fea", "feb"].contains { name.hasPrefix($0) }
-            return isLinkLocal || words.allSatisfy { $0 == "0" || $0 == "0000" || Int($0, radix: 16) == 1 }
-                && words.last.flatMap { Int($0, radix: 16) } == 1
+    package var isLocal: Bool {
+        var four = in_addr()
+        if inet_pton(AF_INET, host, &four) == 1 { return Self.isLocal(UInt32(bigEndian: four.s_addr)) }
+        var six = in6_addr()
+        if inet_pton(AF_INET6, host, &six) == 1 {
+            let bytes = withUnsafeBytes(of: six) { Array($0) }
+            return bytes == [UInt8](repeating: 0, count: 15) + [1] || (bytes[0] == 0xFE && bytes[1] & 0xC0 == 0x80)
         }
-        let octets = name.split(separator: ".", omittingEmptySubsequences: false)
-        guard octets.count == 4, octets.allSatisfy({ UInt8($0) != nil }) else { return false }
-        return octets[0] == "127" || (octets[0] == "169" && octets[1] == "254")
+        let name = host.lowercased()
+        return name == "localhost" || name.hasSuffix(".localhost") || name.hasSuffix(".localdomain")
+    }
+
+    /// 127.0.0.0/8 and 169.254.0.0/16.
+    private static func isLocal(_ address: UInt32) -> Bool {
+        address >> 24 == 127 || address >> 16 == 169 << 8 | 254
     }
 }

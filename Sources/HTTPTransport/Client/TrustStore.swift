@@ -1,7 +1,7 @@
 import Glibc
 
 /// Where the certificates of the authorities lie. The static libcurl has no path compiled in.
-enum TrustStore {
+package enum TrustStore {
     /// Amazon Linux, Debian, Alpine, Fedora, SUSE.
     private static let knownBundles = [
         "/etc/pki/tls/certs/ca-bundle.crt",
@@ -16,7 +16,7 @@ enum TrustStore {
         environment: getenv("SSL_CERT_FILE").map { String(cString: $0) },
         isReadable: { access($0, R_OK) == 0 })
 
-    static func locate(environment: String?, isReadable: (String) -> Bool) -> String? {
+    package static func locate(environment: String?, isReadable: (String) -> Bool) -> String? {
         if let environment, !environment.isEmpty, isReadable(environment) { return environment }
         return knownBundles.first(where: isReadable)
     }

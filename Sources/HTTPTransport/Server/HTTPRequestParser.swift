@@ -2,31 +2,32 @@ import Glibc
 
 /// Finds one HTTP/1.x request in bytes that arrive piece by piece. Pure: no socket, no clock.
 ///
-/// libevent's own `evhttp` is not used for this. Its 2.1.12 shows a request only when it is complete, so that neither a
-/// deadline for it nor a bound over all unfinished bodies can be had; it answers an unknown method with status 0, resets
-/// a client that is still sending a chunked body over the limit, reads 4 KiB at a time, and ends the process
-/// (`event_errx`) in states it thinks impossible.
+/// libevent's own `evhttp` cannot keep the listener's limits (2.1.12, tried): it shows a request only when it is
+/// complete, so that neither a deadline for it nor a bound over all unfinished bodies can be had; a length announced
+/// over the limit is answered only after the whole body has come, a client still sending chunks over it is cut off;
+/// unknown methods are answered 501. It also reads 4 KiB at a time, and ends the process (`event_errx`) in states it
+/// thinks impossible.
 ///
 /// Strict where leniency lets two readers disagree about where a request ends (RFC 9112 §6.3, §11.2): both lengths at
 /// once, differing lengths, blanks before a colon, folded lines and unknown codings are refused. Lenient about a bare
 /// line feed and about empty lines before the request line (§2.2).
-struct HTTPRequestParser {
+package struct HTTPRequestParser {
     /// Where the parts lie in the buffer, relative to its start.
-    struct Head {
-        struct Field {
-            let name: Range<Int>
-            let value: Range<Int>
+    package struct Head {
+        package struct Field {
+            package let name: Range<Int>
+            package let value: Range<Int>
         }
 
-        var method: Range<Int> = 0..<0
-        var target: Range<Int> = 0..<0
+        package var method: Range<Int> = 0..<0
+        package var target: Range<Int> = 0..<0
         var minorVersion = 1
-        var fields: [Field] = []
+        package var fields: [Field] = []
         var keepsAlive = true
         var expectsContinue = false
     }
 
-    enum Progress: Equatable {
+    package enum Progress: Equatable {
         case needsMore
         /// The body lies at `body`; what follows it is the next request.
         case complete(body: Range<Int>)
@@ -50,7 +51,7 @@ struct HTTPRequestParser {
     private var lineStart = 0
     /// Up to here no line feed was found in the present line.
     private var searched = 0
-    private(set) var head = Head()
+    package private(set) var head = Head()
     private(set) var isHeadComplete = false
     /// Length of the head once it is complete: where the body begins.
     private(set) var bodyStart = 0
@@ -58,7 +59,7 @@ struct HTTPRequestParser {
     private(set) var bodyReceived = 0
     private var trailerBytes = 0
 
-    init(limits: HTTPServerLimits) {
+    package init(limits: HTTPServerLimits) {
         self.limits = limits
     }
 
@@ -68,7 +69,7 @@ struct HTTPRequestParser {
     }
 
     /// Looks at what is new in the buffer. Chunk framing is taken out of it, so that the body is one piece.
-    mutating func advance(_ buffer: ReceiveBuffer) -> Progress {
+    package mutating func advance(_ buffer: ReceiveBuffer) -> Progress {
         var cursor = bodyEnd
         let progress = read(buffer, &cursor)
         // All framing of this pass at once: chunk by chunk, a body of tiny chunks would cost quadratic time.
@@ -170,7 +171,8 @@ struct HTTPRequestParser {
     /// A status when the line is refused.
     private mutating func readRequestLine(_ bytes: UnsafeRawBufferPointer, _ line: Range<Int>) -> Int? {
         let blank = UInt8(ascii: " ")
-        guard let first = bytes[line].firstIndex(of: blank), let last = bytes[line].lastIndex(of: blank), last > first + 1
+        guard let first = bytes[line].firstIndex(of: blank), let last = bytes[line].lastIndex(of: blank),
+            last > first + 1
         else { return 400 }
         let version = bytes[(last + 1)..<line.upperBound]
         guard version.count == 8, version.starts(with: "HTTP/".utf8) else { return 400 }

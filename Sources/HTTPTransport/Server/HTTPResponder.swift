@@ -24,8 +24,8 @@ package final class HTTPResponder {
 
     /// - Parameters:
     ///   - headers: `Connection: close` among them ends the connection; a length is added.
-    ///   - written: called exactly once, on the loop: `true` when the kernel has taken the whole answer, `false` when the
-    ///     connection went first. May be called before this function returns.
+    ///   - written: called exactly once, on the loop: `true` when the kernel has taken the whole answer, `false` when
+    ///     the connection went first. May be called before this function returns.
     package func respond(
         status: Int, headers: [HTTPHeader] = [], body: [UInt8] = [], written: ((Bool) -> Void)? = nil
     ) {

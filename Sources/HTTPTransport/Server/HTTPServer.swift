@@ -52,7 +52,6 @@ package final class HTTPServer {
     }
 
     deinit {
-        for connection in connections.values { connection.close() }
         for listener in listeners { evconnlistener_free(listener) }
         messages = nil
         retryAccept = nil
@@ -93,9 +92,10 @@ package final class HTTPServer {
             Glibc.close(descriptor)
             throw .bind(code)
         }
-        evconnlistener_set_error_cb(listener) { _, owner in
-            guard let owner else { return }
-            Unmanaged<HTTPServer>.fromOpaque(owner).takeUnretainedValue().acceptFailed()
+        evconnlistener_set_error_cb(listener) { listener, owner in
+            guard let owner, let listener else { return }
+            Unmanaged<HTTPServer>.fromOpaque(owner).takeUnretainedValue()
+                .acceptFailed(evconnlistener_get_fd(listener))
         }
         listeners.append(listener)
         return SocketAddress.localPort(of: descriptor) ?? port
@@ -121,7 +121,10 @@ package final class HTTPServer {
 
     /// No descriptor is left (EMFILE, ENFILE), or no memory. The socket stays readable, so the loop would spin: leave
     /// it alone for a moment, and make room.
-    private func acceptFailed() {
+    private func acceptFailed(_ descriptor: Int32) {
+        // The kernel looks for a descriptor before it looks for a connection: often there is none to wait for.
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, 0) == 1 else { return }
         for listener in listeners { evconnlistener_disable(listener) }
         _ = closeOldestWithoutRequest()
         retryAccept?.add(after: .milliseconds(100))
@@ -144,10 +147,14 @@ package final class HTTPServer {
 
     // MARK: The loop
 
-    /// Blocks until ``HTTPServerHandle/stop()``. Connections stay open and are closed with the server.
+    /// Blocks until ``HTTPServerHandle/stop()``; then the connections are closed, and what waits for them is told. A
+    /// server runs once.
     package func run() {
         guard !isStopped else { return }
         _ = event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY)
+        isStopped = true
+        // Here and not in `deinit`: what the closing calls may use the server.
+        while let connection = connections.values.first { connection.close() }
     }
 
     private func receiveMessages() {

@@ -33,12 +33,10 @@ final class LoopEvent {
         case timer = 0
         case readable = 0x02
         case writable = 0x04
-        /// The peer closed its side (epoll's RDHUP), told without reading what it sent.
-        case closed = 0x80
     }
 
     private func fire() {
-        if let event { isAdded = event_pending(event, 0x87, nil) != 0 }
+        if let event { isAdded = event_pending(event, 0x07, nil) != 0 }
         work()
     }
 

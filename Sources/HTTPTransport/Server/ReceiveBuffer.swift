@@ -4,13 +4,13 @@ import Glibc
 ///
 /// Belongs to the loop's thread. What an announced length makes it reserve is address space; memory is taken by what
 /// arrives.
-final class ReceiveBuffer {
+package final class ReceiveBuffer {
     private var storage: UnsafeMutableRawBufferPointer
-    private(set) var count = 0
+    package private(set) var count = 0
 
     static let initialCapacity = 16 << 10
 
-    init?() {
+    package init?() {
         guard let memory = malloc(Self.initialCapacity) else { return nil }
         storage = UnsafeMutableRawBufferPointer(start: memory, count: Self.initialCapacity)
     }
@@ -20,7 +20,7 @@ final class ReceiveBuffer {
     var capacity: Int { storage.count }
 
     /// Valid until the next mutation.
-    var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: storage[..<count]) }
+    package var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: storage[..<count]) }
 
     /// Room for `wanted` more bytes; `false` when memory is short.
     func reserve(_ wanted: Int) -> Bool {
@@ -48,7 +48,7 @@ final class ReceiveBuffer {
         }
     }
 
-    func append(_ more: UnsafeRawBufferPointer) -> Bool {
+    package func append(_ more: UnsafeRawBufferPointer) -> Bool {
         guard reserve(more.count) else { return false }
         UnsafeMutableRawBufferPointer(rebasing: storage[count..<(count + more.count)]).copyMemory(from: more)
         count += more.count

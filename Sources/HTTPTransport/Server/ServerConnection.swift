@@ -34,7 +34,6 @@ final class ServerConnection {
     private var readable: LoopEvent?
     private var writable: LoopEvent?
     private var timer: LoopEvent?
-    private var peerClosed: LoopEvent?
 
     /// What one turn of the loop reads from one connection at most.
     private static let bytesPerTurn = 1 << 20
@@ -76,7 +75,8 @@ final class ServerConnection {
         switch phase {
         case .reading: readRequest()
         case .lingering: readOver()
-        case .answering, .closed: readable?.remove()
+        case .answering(let responder): readAhead(responder)
+        case .closed: break
         }
     }
 
@@ -86,7 +86,9 @@ final class ServerConnection {
             guard let buffer = buffer ?? server.takeBuffer() else { return close() }
             self.buffer = buffer
             // Of a body whose length is known no byte too much is read: what follows belongs to the next request.
-            let room = parser.missing.map { min($0, max(512 << 10, buffer.count)) } ?? ReceiveBuffer.initialCapacity
+            let room =
+                parser.missing.map { min($0, max(512 << 10, buffer.count)) }
+                ?? (parser.isHeadComplete ? 64 << 10 : ReceiveBuffer.initialCapacity)
             guard buffer.reserve(room) else { return close() }
             switch buffer.fill(from: descriptor, limit: room) {
             case .bytes(let count):
@@ -99,7 +101,23 @@ final class ServerConnection {
                 return close()
             }
         }
-        if case .answering = phase { readable?.remove() }
+        if case .answering(let responder) = phase, responder.onClose == nil { readable?.remove() }
+    }
+
+    /// While an answer is outstanding: only to learn that the peer has gone. What it sends is kept for later, up to a
+    /// bound; epoll tells an end apart from data only when the data has been taken.
+    private func readAhead(_ responder: HTTPResponder) {
+        guard responder.onClose != nil, let buffer = buffer ?? server.takeBuffer(),
+            buffer.count < ReceiveBuffer.initialCapacity, buffer.reserve(1)
+        else {
+            readable?.remove()
+            return
+        }
+        self.buffer = buffer
+        switch buffer.fill(from: descriptor, limit: ReceiveBuffer.initialCapacity) {
+        case .bytes, .nothingYet: break
+        case .end, .failed: close()
+        }
     }
 
     private func readOver() {
@@ -160,7 +178,8 @@ final class ServerConnection {
         }
         keepsAlive = parser.head.keepsAlive
         let request = HTTPServerRequest(buffer: whole, head: parser.head, body: body, remotePort: remotePort)
-        let responder = HTTPResponder(connection: self, isHead: request.method == "HEAD", version: parser.head.minorVersion)
+        let responder = HTTPResponder(
+            connection: self, isHead: request.method == "HEAD", version: parser.head.minorVersion)
         phase = .answering(responder)
         parser = HTTPRequestParser(limits: server.limits)
         hasContinued = false
@@ -226,7 +245,6 @@ final class ServerConnection {
         case .answering(let responder):
             guard isAnswerComplete else { return }
             isAnswerComplete = false
-            peerClosed = nil
             if endsAfterOutput {
                 linger()
             } else {
@@ -262,15 +280,9 @@ final class ServerConnection {
         close()
     }
 
-    /// Begins to look for a peer that goes away while its answer is outstanding. A peer that only shut its sending side
-    /// counts as gone.
+    /// Begins to look for a peer that goes away while its answer is outstanding.
     func watchPeer() {
-        guard case .answering(let responder) = phase, peerClosed == nil else { return }
-        peerClosed = LoopEvent(base: server.base, descriptor: descriptor, on: .closed) { [unowned self] in
-            peerClosed?.remove()
-            if responder.onClose != nil { close() }
-        }
-        peerClosed?.add()
+        if case .answering = phase { readable?.add() }
     }
 
     /// Ends the connection without an answer.
@@ -292,7 +304,6 @@ final class ServerConnection {
         readable = nil
         writable = nil
         timer = nil
-        peerClosed = nil
         Glibc.close(descriptor)
         server.forget(self)
         if case .answering(let responder) = last { responder.end(written: false) }
