@@ -102,3 +102,32 @@ package struct IndexPatterns: Hashable, Sendable {
         }
     }
 }
+
+extension IndexPattern {
+    /// A pattern from a name that is known to be valid.
+    package init(fixed name: String) {
+        self.text = name
+        self.pieces = [.literal(name)]
+    }
+}
+
+extension IndexPattern {
+    /// Whether `name` is one that this pattern makes on some day.
+    package func matches(_ name: String) -> Bool {
+        var rest = name.utf8[...]
+        for piece in pieces {
+            switch piece {
+            case .literal(let text):
+                guard rest.starts(with: text.utf8) else { return false }
+                rest = rest.dropFirst(text.utf8.count)
+            case .year, .month, .day:
+                let width = piece == .year ? 4 : 2
+                guard rest.count >= width, rest.prefix(width).allSatisfy({ (0x30...0x39).contains($0) }) else {
+                    return false
+                }
+                rest = rest.dropFirst(width)
+            }
+        }
+        return rest.isEmpty
+    }
+}
