@@ -11,6 +11,12 @@ static inline int cevent_wake_descriptor(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
+// The type's own initialiser belongs to another module in a static build.
+static inline struct timeval cevent_interval(long seconds, long microseconds) {
+    struct timeval interval = {seconds, microseconds};
+    return interval;
+}
+
 // At most 15 bytes. A GNU extension, which Swift's own Glibc module leaves out.
 static inline int cevent_name_thread(const char *name) {
     return pthread_setname_np(pthread_self(), name);

@@ -66,4 +66,9 @@ package final class TelemetryListener {
     package func schedule(every interval: Duration, _ work: @escaping () -> Void) {
         server.schedule(every: interval, work)
     }
+
+    /// Runs `work` on the listener's thread once.
+    package func schedule(after delay: Duration, _ work: @escaping () -> Void) {
+        server.schedule(after: delay, work)
+    }
 }

@@ -7,6 +7,9 @@ package struct Settlement: Sendable {
     package var requeued: [RequeuedRow] = []
     /// Rows that stay as they are, for later.
     package var postponed: [Postponement] = []
+    /// At SHUTDOWN: what has to wait stays claimed until the process ends, so that the drain tries it once and not for
+    /// ever.
+    package var holdsWaiting = false
 
     package init() {}
 }

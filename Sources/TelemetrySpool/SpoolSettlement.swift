@@ -40,6 +40,7 @@ extension SpoolStore {
         }
         guard goneSources.isEmpty else { return .conflict(gone: goneSources) }
         let now = options.wallClockMs()
+        let firstNew = row.nextChunk
         counts = try transaction(during: "settle", before: .settleBeforeCommit, after: .settleAfterCommit) {
             [present, counts] pending throws(SpoolError) in
             var counts = counts
@@ -65,7 +66,16 @@ extension SpoolStore {
                 rejects, bytes: rejects.reduce(0) { $0 + Self.bytes(of: $1) }, createdMs: now, &pending)
             return counts
         }
-        release(settlement.chunks.map(\.id) + settlement.postponed.map(\.id))
+        release(settlement.chunks.map(\.id))
+        guard settlement.holdsWaiting else {
+            release(settlement.postponed.map(\.id))
+            return .settled(counts)
+        }
+        for (offset, requeued) in settlement.requeued.enumerated() where requeued.retryAtMs > now {
+            let sums = ChunkSums(chunks: 1, events: requeued.chunk.events, bytes: requeued.chunk.linesLength)
+            claims[firstNew + Int64(offset)] = Claim(sums: sums, isWaiting: true)
+        }
+        for postponed in settlement.postponed { claims[postponed.id]?.isWaiting = true }
         return .settled(counts)
     }
 

@@ -49,7 +49,7 @@ final class LoopEvent {
     func add(after delay: Duration) {
         guard let event else { return }
         let (seconds, attoseconds) = max(delay, .zero).components
-        var time = timeval(tv_sec: Int(clamping: seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
+        var time = cevent_interval(Int(clamping: seconds), Int(attoseconds / 1_000_000_000_000))
         isAdded = event_add(event, &time) == 0
     }
 

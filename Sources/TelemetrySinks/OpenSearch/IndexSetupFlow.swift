@@ -88,9 +88,9 @@ package struct IndexSetupFlow: Sendable {
         }
         if error.reason.hasPrefix("index template ["), error.reason.hasSuffix("] already exists") { return .ready }
         // One of ours for a wider pattern has the same mapping.
-        if error.reason.contains("matching patterns from existing templates [permafrost-") { return .ready }
-        if error.reason.contains("matching patterns from existing templates")
-            || error.reason.contains("that creates data streams only")
+        if error.reason.holds("matching patterns from existing templates [permafrost-") { return .ready }
+        if error.reason.holds("matching patterns from existing templates")
+            || error.reason.holds("that creates data streams only")
         {
             return .refused(.otherTemplate)
         }

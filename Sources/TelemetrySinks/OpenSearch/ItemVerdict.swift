@@ -45,8 +45,8 @@ package enum ItemVerdict: Hashable, Sendable {
         if documentTypes.contains(type) { return .documentAtFault }
         if pipelineTypes.contains(type) { return .pipelineFailure }
         if type == "illegal_argument_exception" {
-            if reason.contains("Document ID is not supported") { return .idUnsupported }
-            if documentReasons.contains(where: { reason.contains($0) }) { return .documentAtFault }
+            if reason.holds("Document ID is not supported") { return .idUnsupported }
+            if documentReasons.contains(where: { reason.holds($0) }) { return .documentAtFault }
             if isPipelineReason(reason) { return .pipelineFailure }
         }
         return .indexUnavailable(slow: true)
@@ -54,7 +54,7 @@ package enum ItemVerdict: Hashable, Sendable {
 
     private static func serverError(status: Int, type: String, reason: String) -> ItemVerdict {
         if pipelineTypes.contains(type) { return .pipelineFailure }
-        if type == "illegal_state_exception", reason.contains("non-existent pipeline") {
+        if type == "illegal_state_exception", reason.holds("non-existent pipeline") {
             return .indexUnavailable(slow: true)
         }
         return .retry
@@ -104,6 +104,6 @@ package enum ItemVerdict: Hashable, Sendable {
             "does not contain value_split [",
             "] is null", "] already exists",
         ]
-        return reason.hasPrefix("field [") && faults.contains { reason.contains($0) }
+        return reason.hasPrefix("field [") && faults.contains { reason.holds($0) }
     }
 }

@@ -76,7 +76,7 @@ package enum SafeShape {
     }
 
     private static func isSafe(_ member: Member) -> Bool {
-        guard member.value.count <= maximumFieldLength, isStrict(member.value) else { return false }
+        guard member.value.count <= maximumFieldLength else { return false }
         switch member.key {
         case "@timestamp", "time": return isInstant(member.value)
         case "type": return member.value.first == UInt8(ascii: "\"")
@@ -86,17 +86,8 @@ package enum SafeShape {
         }
     }
 
-    /// The reader is lenient where the server is not: raw control characters, ill-formed UTF-8, false escapes.
-    private static func isStrict(_ value: [UInt8]) -> Bool {
-        value.withUnsafeBytes { bytes in
-            var scanner = JSONScanner(bytes)
-            guard case .complete = scanner.scanValue() else { return false }
-            return scanner.repairs.isEmpty
-        }
-    }
-
-    /// `"YYYY-MM-DDThh:mm:ss[.f…]Z"` with 1 to 9 digits of fraction and a day that exists: what every default date format
-    /// takes.
+    /// `"YYYY-MM-DDThh:mm:ss[.f…]Z"` with 1 to 9 digits of fraction and every part in its range: what every default
+    /// date format takes. Day 31 is let through in every month only for those that have it.
     private static func isInstant(_ value: [UInt8]) -> Bool {
         let pattern = Array("\"0000-00-00T00:00:00".utf8)
         guard value.count >= pattern.count + 2, value.last == UInt8(ascii: "\"") else { return false }
