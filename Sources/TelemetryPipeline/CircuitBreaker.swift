@@ -1,0 +1,64 @@
+/// Decides whether a request to one sink may begin. It counts requests, never items.
+///
+/// Closed: requests flow; after a failure the next one waits for the back-off. After ``threshold`` failures in a row it
+/// opens: one probe at a time, each after the back-off; the first success closes it.
+package struct CircuitBreaker: Sendable {
+    package static let threshold = 5
+
+    private var backoff: Backoff
+    private var failures = 0
+    private var notBefore: Moment?
+    private var probing = false
+
+    package init(seed: UInt64) {
+        self.backoff = Backoff(seed: seed)
+    }
+
+    package var isOpen: Bool { failures >= Self.threshold }
+
+    /// Nil when a request may begin now, else the moment to ask again. While a probe is out, that is never.
+    package func refusal(at now: Moment) -> Refusal? {
+        if isOpen, probing { return .untilAnswered }
+        if let notBefore, now < notBefore { return .until(notBefore) }
+        return nil
+    }
+
+    package enum Refusal: Equatable, Sendable {
+        case until(Moment)
+        case untilAnswered
+    }
+
+    package mutating func began() {
+        if isOpen { probing = true }
+    }
+
+    package mutating func succeeded() {
+        failures = 0
+        notBefore = nil
+        probing = false
+    }
+
+    /// - Parameter retryAfter: what the server asked for; honoured up to an hour.
+    package mutating func failed(at now: Moment, retryAfter: Duration? = nil, floor: Duration = .zero) {
+        failures += 1
+        probing = false
+        let asked = min(retryAfter ?? .zero, .seconds(3600))
+        notBefore = now + backoff.wait(afterFailures: failures, floor: max(asked, floor))
+    }
+
+    /// The request ended without saying anything about the sink: cancelled, or cut by a freeze.
+    package mutating func abandoned() {
+        probing = false
+    }
+
+    /// Waits a little without counting a failure: the request was refused in a way that the next one may avoid.
+    package mutating func pause(at now: Moment, for asked: Duration? = nil) {
+        probing = false
+        notBefore = now + max(backoff.wait(afterFailures: 1), min(asked ?? .zero, .seconds(3600)))
+    }
+
+    /// SHUTDOWN does not wait for a back-off: what is left of the budget is all there is.
+    package mutating func expireWait() {
+        notBefore = nil
+    }
+}

@@ -1,0 +1,123 @@
+package import TelemetryIntake
+package import TelemetryModel
+package import TelemetrySpool
+
+/// What the listener does with a body: encode it outside the spool's mutex, commit it, and only then say so.
+///
+/// Lives on the listener thread. The flush thread is woken when something may be due, not for every batch.
+package final class Ingest {
+    package enum Outcome: Sendable {
+        /// In the spool, or a repetition of what is.
+        case committed
+        /// The spool is not open (yet): ask again later.
+        case unavailable
+        /// The commit failed and left nothing behind.
+        case failed
+    }
+
+    private let spool: Spool
+    private let encoder: BatchEncoder
+    private let function: FunctionIdentityBox
+    private let policy: FlushPolicy
+    private let mailbox: FlushMailbox
+    private let progress: InvocationProgress
+    private let notice: NoticeSink
+    private let now: () -> Moment
+
+    package init(
+        spool: Spool, encoder: BatchEncoder, function: FunctionIdentityBox, policy: FlushPolicy,
+        mailbox: FlushMailbox, progress: InvocationProgress, notice: @escaping NoticeSink,
+        now: @escaping () -> Moment = Moment.now
+    ) {
+        self.spool = spool
+        self.encoder = encoder
+        self.function = function
+        self.policy = policy
+        self.mailbox = mailbox
+        self.progress = progress
+        self.notice = notice
+        self.now = now
+    }
+
+    package func ingest(_ body: UnsafeRawBufferPointer) -> Outcome {
+        CrashPoint.reach(.bodyReceived)
+        return commit { ticket throws(SpoolError) in
+            if case .snapshot = ticket.state.identity, BatchEncoder.containsRestoreStart(body) {
+                try spool.establishEnvironment()
+                return nil
+            }
+            return encoder.encode(
+                body: body, number: ticket.number, state: ticket.state, function: function.value,
+                receivedMs: now().wallMs, recall: spool.recall)
+        }
+    }
+
+    /// Delivers as text the parts of cut records whose other half has not come.
+    /// - Parameter olderThan: parts received at least this long ago.
+    @discardableResult
+    package func releaseHeldParts(olderThan age: Duration) -> Outcome {
+        guard spool.isOpen else { return .unavailable }
+        let nowMs = now().wallMs
+        var nothingHeld = false
+        let outcome = commit { ticket throws(SpoolError) in
+            let batch = encoder.releaseHeldParts(
+                number: ticket.number, state: ticket.state, function: function.value, nowMs: nowMs,
+                olderThanMs: age.milliseconds)
+            nothingHeld = batch == nil
+            return batch
+        } whenNothing: {
+            nothingHeld
+        }
+        return outcome
+    }
+
+    /// - Parameter inFull: the 200 left in full. If not, the platform may send the same events again.
+    package func acknowledged(inFull: Bool) {
+        CrashPoint.reach(.acknowledgementAfter)
+        spool.acknowledged(inFull: inFull)
+    }
+
+    /// `make` returns nil when the state it was given is no longer the one to encode against.
+    private func commit(
+        _ make: (AppendTicket) throws(SpoolError) -> EncodedBatch?, whenNothing isDone: () -> Bool = { false }
+    ) -> Outcome {
+        for _ in 0..<8 {
+            do throws(SpoolError) {
+                let ticket = try spool.beginAppend()
+                guard let batch = try make(ticket) else {
+                    if isDone() { return .committed }
+                    continue
+                }
+                CrashPoint.reach(.batchEncoded)
+                try spool.append(batch)
+                committed(batch)
+                return .committed
+            } catch {
+                switch error {
+                case .stale: continue
+                case .notOpen, .busy: return .unavailable
+                default:
+                    notice(Notice(.error, "append_failed", [("cause", error.description)]))
+                    return .failed
+                }
+            }
+        }
+        return .failed
+    }
+
+    private func committed(_ batch: EncodedBatch) {
+        CrashPoint.reach(.acknowledgementBefore)
+        progress.observed(finished: batch.finishedInvocations, reported: batch.reportedInvocations)
+        if !batch.finishedInvocations.isEmpty { mailbox.raise() }
+        guard !batch.chunks.isEmpty || !batch.observations.isEmpty else { return }
+        let backlog = spool.backlog()
+        let added = batch.chunks.reduce(0) { $0 + $1.events }
+        let wasEmpty = backlog.ready.events <= added
+        let due = policy.decision(
+            events: backlog.ready.events, bytes: backlog.ready.bytes, oldestMs: backlog.oldestMs, nowMs: now().wallMs)
+        // An idle flush thread sleeps until the oldest chunk is due; it must hear of the first one, and of thresholds.
+        if wasEmpty || !batch.observations.isEmpty || (due == .flush && !mailbox.isFlushing) {
+            mailbox.post { $0.appended = true }
+        }
+    }
+}

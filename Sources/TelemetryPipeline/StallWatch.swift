@@ -1,0 +1,48 @@
+/// Watches one request for standstill, in thawed time: pure.
+///
+/// A request in flight over a freeze is left to go on, for its answer may already be in the socket. When nothing moves
+/// for two seconds afterwards its peer is gone, and the request is repeated without counting as a failure.
+package struct StallWatch: Sendable {
+    package static let afterFreeze: Duration = .seconds(2)
+    /// No byte sent or received: a connection that does not come up, or a body nobody takes.
+    package static let moving: Duration = .seconds(10)
+    /// The body is out and the answer has not begun: the server may be waiting for a primary, up to the `timeout` that
+    /// the request carries.
+    package static let answering: Duration = .seconds(45)
+
+    package enum Verdict: Equatable, Sendable {
+        case waiting(Duration)
+        /// Nothing moved for too long.
+        case stalled
+        /// Nothing moved since a freeze: says nothing about the back end.
+        case lostInFreeze
+    }
+
+    private var movedAt: Duration
+    private var moved: UInt64 = 0
+    private var frozen = false
+
+    /// Nothing has moved since a freeze: what breaks now says nothing about the back end.
+    package var isFrozen: Bool { frozen }
+
+    package init(thawed: Duration) {
+        self.movedAt = thawed
+    }
+
+    package mutating func froze(thawed: Duration) {
+        frozen = true
+        movedAt = thawed
+    }
+
+    package mutating func check(bytesMoved: UInt64, isBodySent: Bool, thawed: Duration) -> Verdict {
+        if bytesMoved != moved {
+            moved = bytesMoved
+            movedAt = thawed
+            frozen = false
+        }
+        let limit = frozen ? Self.afterFreeze : isBodySent ? Self.answering : Self.moving
+        let left = limit - (thawed - movedAt)
+        if left > .zero { return .waiting(left) }
+        return frozen ? .lostInFreeze : .stalled
+    }
+}

@@ -1,0 +1,31 @@
+import HTTPTransport
+
+/// A request on its way and the watch over it.
+///
+/// curl's own time-outs count frozen time: a function of a millisecond that is frozen for a minute in between would never
+/// see a handshake end. So none is set; standstill is judged in thawed time.
+struct WatchedTransfer {
+    let id: TransferID
+    private(set) var watch: StallWatch
+
+    static func start(
+        _ request: HTTPRequest, on loop: TransferLoop, _ time: FlushTime,
+        onBody: ((UnsafeRawBufferPointer) -> Bool)? = nil
+    ) throws(HTTPError) -> WatchedTransfer {
+        var request = request
+        request.totalTimeout = nil
+        request.connectTimeout = .seconds(86_400)
+        return WatchedTransfer(id: try loop.start(request, onBody: onBody), watch: StallWatch(thawed: time.thawed))
+    }
+
+    /// Nothing has moved since a freeze: what breaks now says nothing about the back end.
+    var isFrozen: Bool { watch.isFrozen }
+
+    mutating func froze(_ time: FlushTime) {
+        watch.froze(thawed: time.thawed)
+    }
+
+    mutating func check(_ loop: TransferLoop, _ time: FlushTime) -> StallWatch.Verdict {
+        watch.check(bytesMoved: loop.bytesMoved(id), isBodySent: loop.isBodySent(id), thawed: time.thawed)
+    }
+}

@@ -1,0 +1,174 @@
+import TelemetryModel
+import Testing
+
+@testable import TelemetryPipeline
+
+/// Moments for tests: both clocks move together unless told otherwise.
+func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
+    Moment(monotonic: .milliseconds(milliseconds), wallMs: 1_700_000_000_000 + (wall ?? milliseconds))
+}
+
+@Suite struct FlushPolicyTests {
+    let policy = FlushPolicy(events: 100, bytes: 10_000, age: .seconds(10))
+
+    @Test func `an empty spool waits for something to arrive`() {
+        #expect(policy.decision(events: 0, bytes: 0, oldestMs: nil, nowMs: 5) == .wait(nil))
+    }
+
+    @Test func `each threshold is enough by itself`() {
+        #expect(policy.decision(events: 100, bytes: 1, oldestMs: 0, nowMs: 0) == .flush)
+        #expect(policy.decision(events: 1, bytes: 10_000, oldestMs: 0, nowMs: 0) == .flush)
+        #expect(policy.decision(events: 1, bytes: 1, oldestMs: 0, nowMs: 10_000) == .flush)
+        #expect(policy.decision(events: 99, bytes: 9_999, oldestMs: 0, nowMs: 9_000) == .wait(.seconds(1)))
+    }
+
+    @Test func `a wall clock that was set back delays a flush by the age at most`() {
+        #expect(policy.decision(events: 1, bytes: 1, oldestMs: 1_000_000, nowMs: 0) == .wait(.seconds(10)))
+    }
+}
+
+@Suite struct BackoffTests {
+    @Test func `waits grow to the cap, jitter over the whole range, and repeat for a seed`() {
+        var backoff = Backoff(seed: 7)
+        var again = Backoff(seed: 7)
+        var longest: [Int: Duration] = [:]
+        for failures in 1...12 {
+            for _ in 0..<200 {
+                let wait = backoff.wait(afterFailures: failures)
+                #expect(again.wait(afterFailures: failures) == wait)
+                #expect(wait <= Backoff.cap)
+                longest[failures] = max(longest[failures] ?? .zero, wait)
+            }
+        }
+        #expect(longest[1, default: .zero] <= .milliseconds(200))
+        #expect(longest[1, default: .zero] > .milliseconds(150))
+        #expect(longest[4, default: .zero] > .milliseconds(1200))
+        #expect(longest[12, default: .zero] > .seconds(25))
+    }
+
+    @Test func `a wait the server asked for is the least`() {
+        var backoff = Backoff(seed: 1)
+        #expect(backoff.wait(afterFailures: 1, floor: .seconds(40)) == .seconds(40))
+    }
+}
+
+@Suite struct CircuitBreakerTests {
+    @Test func `it opens after five failures in a row and lets one probe through at a time`() {
+        var breaker = CircuitBreaker(seed: 3)
+        var now = moment(0)
+        for _ in 0..<5 {
+            breaker.began()
+            breaker.failed(at: now)
+            now = now + .seconds(31)
+        }
+        #expect(breaker.isOpen)
+        #expect(breaker.refusal(at: now) == nil)
+        breaker.began()
+        #expect(breaker.refusal(at: now) == .untilAnswered)
+        breaker.succeeded()
+        #expect(!breaker.isOpen)
+        #expect(breaker.refusal(at: now) == nil)
+    }
+
+    @Test func `Retry-After is honoured`() {
+        var breaker = CircuitBreaker(seed: 3)
+        breaker.began()
+        breaker.failed(at: moment(0), retryAfter: .seconds(12))
+        #expect(breaker.refusal(at: moment(11_999)) == .until(moment(12_000)))
+        #expect(breaker.refusal(at: moment(12_000)) == nil)
+    }
+
+    @Test func `an abandoned probe makes room for the next`() {
+        var breaker = CircuitBreaker(seed: 3)
+        for _ in 0..<5 { breaker.failed(at: moment(0)) }
+        breaker.began()
+        breaker.abandoned()
+        #expect(breaker.refusal(at: moment(60_000)) == nil)
+        #expect(breaker.isOpen)
+    }
+}
+
+@Suite struct ThawedClockTests {
+    @Test func `a freeze is noticed whether or not the monotonic clock counted it`() {
+        var clock = ThawedClock(at: moment(0))
+        #expect(!clock.advance(to: moment(100), afterWaitingUpTo: .milliseconds(100)))
+        #expect(clock.advance(to: moment(60_100), afterWaitingUpTo: .milliseconds(100)))
+        #expect(clock.elapsed == .milliseconds(200))
+        #expect(clock.advance(to: moment(60_101, wall: 200_000), afterWaitingUpTo: .milliseconds(100)))
+        #expect(clock.elapsed == .milliseconds(201))
+    }
+
+    @Test func `a starved CPU is no freeze`() {
+        var clock = ThawedClock(at: moment(0))
+        #expect(!clock.advance(to: moment(600), afterWaitingUpTo: .milliseconds(50)))
+        #expect(clock.elapsed == .milliseconds(600))
+    }
+}
+
+@Suite struct StallWatchTests {
+    @Test func `a request that moves is left alone, one that stands still is not`() {
+        var watch = StallWatch(thawed: .zero)
+        #expect(watch.check(bytesMoved: 10, isBodySent: false, thawed: .seconds(9)) == .waiting(.seconds(10)))
+        #expect(watch.check(bytesMoved: 10, isBodySent: false, thawed: .seconds(19)) == .stalled)
+        #expect(watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(19)) == .waiting(.seconds(35)))
+    }
+
+    @Test func `after a freeze two seconds without movement end it, uncounted`() {
+        var watch = StallWatch(thawed: .zero)
+        _ = watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(1))
+        watch.froze(thawed: .seconds(1))
+        #expect(watch.check(bytesMoved: 10, isBodySent: true, thawed: .milliseconds(2900)) == .waiting(.milliseconds(100)))
+        #expect(watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(3)) == .lostInFreeze)
+    }
+
+    @Test func `an answer that moves after a freeze is waited for`() {
+        var watch = StallWatch(thawed: .zero)
+        watch.froze(thawed: .seconds(1))
+        #expect(watch.check(bytesMoved: 99, isBodySent: true, thawed: .milliseconds(2900)) == .waiting(.seconds(45)))
+    }
+}
+
+@Suite struct RequestSizingTests {
+    @Test func `a refusal halves, ten good requests double again`() {
+        var sizing = RequestSizing(maximum: 1000)
+        sizing.refused(size: 800)
+        #expect(sizing.limit == 400)
+        sizing.refused(size: 400)
+        #expect(sizing.limit == 200)
+        for _ in 0..<9 { sizing.accepted() }
+        #expect(sizing.limit == 200)
+        sizing.accepted()
+        #expect(sizing.limit == 400)
+        for _ in 0..<40 { sizing.accepted() }
+        #expect(sizing.limit == 1000)
+        for _ in 0..<20 { sizing.refused(size: 1) }
+        #expect(sizing.limit == 1)
+    }
+}
+
+@Suite struct GzipPreferenceTests {
+    @Test func `gzip is given up only after plain was accepted and the next gzip failed again`() {
+        var gzip = GzipPreference()
+        #expect(gzip.usesGzip(at: moment(0)))
+        #expect(gzip.gzipFailed(closed: false, at: moment(0)))
+        #expect(!gzip.usesGzip(at: moment(0)))
+        gzip.plainAccepted()
+        #expect(gzip.usesGzip(at: moment(1)))
+        #expect(gzip.gzipFailed(closed: false, at: moment(1)))
+        #expect(!gzip.usesGzip(at: moment(2)))
+        #expect(!gzip.usesGzip(at: moment(599_999)))
+        #expect(gzip.usesGzip(at: moment(600_001)))
+        gzip.gzipAccepted()
+        #expect(gzip.usesGzip(at: moment(600_002)))
+    }
+
+    @Test func `one closed connection is no suspicion, two in a row are`() {
+        var gzip = GzipPreference()
+        #expect(!gzip.gzipFailed(closed: true, at: moment(0)))
+        #expect(gzip.usesGzip(at: moment(0)))
+        #expect(gzip.gzipFailed(closed: true, at: moment(0)))
+        #expect(!gzip.usesGzip(at: moment(0)))
+        gzip.plainFailed()
+        #expect(gzip.usesGzip(at: moment(0)))
+    }
+}
