@@ -1,4 +1,3 @@
-import HTTPTransport
 import Testing
 
 @testable import TelemetrySinks
@@ -37,7 +36,6 @@ import Testing
                     "failed to parse field [record] of type [text] in document with id '2'. Preview of field's value: '{a=1}'"
                 ),
                 (400, "mapper_parsing_exception", "failed to parse"),
-                (400, "mapper_parsing_exception", "Could not dynamically add mapping for field [l.x]."),
                 (400, "mapper_parsing_exception", "failed to parse, document is empty"),
                 (400, "document_parsing_exception", "[1:7] failed to parse field [a]"),
                 (
@@ -94,7 +92,6 @@ import Testing
                 (403, "cluster_block_exception", "index [h] blocked by: [FORBIDDEN/5/index read-only (api)];"),
                 (403, "security_exception", "no permissions for [indices:admin/create] and User [name=writer, …]"),
                 (404, "index_not_found_exception", "no such index [nope]"),
-                (400, illegal, "if _id is specified it must not be empty"),
                 (
                     404, "index_not_found_exception",
                     "no such index [a] and [require_alias] request flag is [true] and [a] is not an alias"
@@ -147,68 +144,6 @@ import Testing
     ])
     func `a status sends a whole request one way`(status: Int, verdict: RequestVerdict) {
         #expect(RequestVerdict(status: status) == verdict)
-    }
-
-    /// The whole-request answers of OpenSearch 2.19.4 and of what stands in front of it, bodies shortened.
-    @Test(
-        arguments: [
-            (
-                400, error("illegal_argument_exception", "The bulk request must be terminated by a newline [\\\\n]"),
-                .badRequest
-            ),
-            (400, error("parse_exception", "request body is required"), .badRequest),
-            (
-                400, error("action_request_validation_exception", "Validation Failed: 1: no requests added;"),
-                .badRequest
-            ),
-            (
-                400, error("action_request_validation_exception", "Validation Failed: 1: id [j] is too long"),
-                .badRequest
-            ),
-            (400, error("json_e_o_f_exception", "Unexpected end-of-input"), .badRequest),
-            (400, error("illegal_argument_exception", "Malformed action/metadata line [3]"), .badRequest),
-            (400, error("too_long_http_line_exception", "An HTTP line is larger than 4096 bytes."), .badRequest),
-            (406, "{\"error\":\"Content-Type header [] is not supported\",\"status\":406}", .badRequest),
-            (405, "{\"error\":\"Incorrect HTTP method\",\"status\":405}", .notFound),
-            (413, "", .split(.tooLarge, after: nil)),
-            (413, "{\"Message\":\"Request size exceeded 10485760 bytes\"}", .split(.tooLarge, after: nil)),
-            (
-                403, error("cluster_block_exception", "blocked by: [FORBIDDEN/6/cluster read-only (api)];"),
-                .unauthorized
-            ),
-            (403, error("security_exception", "no permissions for [indices:data/write/bulk]"), .unauthorized),
-            (403, "{\"message\":\"The request signature we calculated does not match\"}", .unauthorized),
-            (401, "Unauthorized", .unauthorized),
-            (
-                429, error("rejected_execution_exception", "rejected execution of coordinating operation [a=0]"),
-                .split(.pressure, after: nil)
-            ),
-            (
-                429, error("circuit_breaking_exception", "[in_flight_requests] Data too large"),
-                .split(.pressure, after: nil)
-            ),
-            (502, "<html><body>Bad Gateway</body></html>", .retry(after: nil)), (503, "", .retry(after: nil)),
-        ] as [(Int, String, RequestVerdict)])
-    func `an answer to a whole request sends it one way and confirms nothing`(
-        status: Int, body: String, verdict: RequestVerdict
-    ) {
-        let answer = BulkResponseParserTests.parse(body)
-        #expect(RequestVerdict(HTTPResponse(status: status, body: Array(body.utf8))) == verdict)
-        #expect(answer.items == 0 && answer.good.isEmpty && answer.failed.isEmpty)
-        #expect((answer.requestError != nil) == body.hasPrefix("{"))
-    }
-
-    private static func error(_ type: String, _ reason: String) -> String {
-        "{\"error\":{\"root_cause\":[{\"type\":\"\(type)\",\"reason\":\"\(reason)\"}],\"type\":\"\(type)\","
-            + "\"reason\":\"\(reason)\"},\"status\":400}"
-    }
-
-    @Test func `a transport error is a retry, but for the close that bad gzip gets`() {
-        #expect(RequestVerdict(HTTPError.closedWithoutAnswer) == .closedWithoutAnswer)
-        for error: HTTPError in [.resolve, .connect, .proxy, .tls, .timeout, .interrupted, .malformedAnswer] {
-            #expect(RequestVerdict(error) == .retry(after: nil))
-            #expect(PushVerdict(error) == .retry(after: nil))
-        }
     }
 
     @Test(arguments: [

@@ -1,0 +1,140 @@
+import HTTPTransport
+import LambdaAPI
+import Synchronization
+import TelemetryIntake
+import TelemetryModel
+import TelemetryPipeline
+import TelemetrySpool
+
+/// The listener thread: opens the spool, binds, and runs libevent's loop. It appends and answers, nothing else.
+final class ListenerThread: Sendable {
+    private enum Port: Sendable {
+        case pending
+        case bound(UInt16)
+        case failed
+    }
+
+    /// How long parts of a cut record wait for their other half.
+    private static let partAge: Duration = .seconds(60)
+
+    private let parts: SharedParts
+    private let configuration: Configuration
+    private let port = Mutex(Port.pending)
+    private let loop = Mutex<HTTPServerHandle?>(nil)
+    /// Set on the listener thread: delivers held parts as text, whatever their age.
+    private let releaseParts = Mutex<(@Sendable () -> Void)?>(nil)
+    private let portFound: FlushMailbox?
+
+    init(parts: SharedParts, configuration: Configuration, managed: Bool) {
+        self.parts = parts
+        self.configuration = configuration
+        self.portFound = FlushMailbox()
+    }
+
+    func start() -> Bool {
+        let started = WorkerThread.start("pf-listener") { self.run() }
+        if !started { port.withLock { $0 = .failed } }
+        return started
+    }
+
+    /// Main thread: the port that was bound; nil when none could be.
+    func waitForPort() -> UInt16? {
+        while true {
+            switch port.withLock({ $0 }) {
+            case .bound(let port): return port
+            case .failed: return nil
+            case .pending: portFound?.waitForSignal(upTo: .milliseconds(20))
+            }
+        }
+    }
+
+    /// Flush thread, at SHUTDOWN: no further part will come. `done` is called once held parts are in the spool as text.
+    func releaseHeldParts(then done: @escaping @Sendable () -> Void) {
+        guard let handle = loop.withLock({ $0 }), let release = releaseParts.withLock({ $0 }) else { return done() }
+        handle.perform {
+            release()
+            done()
+        }
+    }
+
+    private func run() {
+        let opened = openSpool()
+        do {
+            let encoder = try BatchEncoder(configuration: intakeConfiguration)
+            let ingest = Ingest(
+                spool: parts.spool, encoder: encoder, function: parts.function, policy: parts.policy,
+                mailbox: parts.mailbox, progress: parts.progress, notice: parts.notice)
+            let listener = try TelemetryListener(
+                ingest: { body in
+                    switch ingest.ingest(body) {
+                    case .committed: .accepted
+                    case .unavailable: .unavailable
+                    case .failed: .failed
+                    }
+                },
+                acknowledged: { ingest.acknowledged(inFull: $0) })
+            let bound = try listener.bind(preferredPort: configuration.port)
+            // The ingest stays on this thread: the closure runs only inside `perform` on this loop.
+            let confined = LoopConfined(ingest)
+            releaseParts.withLock { $0 = { confined.value.releaseHeldParts(olderThan: .zero) } }
+            loop.withLock { $0 = listener.handle }
+            announce(.bound(bound))
+            listener.schedule(every: .seconds(1)) { ingest.releaseHeldParts(olderThan: Self.partAge) }
+            if !opened { retryOpening(listener) }
+            listener.run()
+        } catch {
+            announce(.failed)
+        }
+    }
+
+    private func announce(_ result: Port) {
+        port.withLock { $0 = result }
+        portFound?.raise()
+    }
+
+    private var intakeConfiguration: IntakeConfiguration {
+        IntakeConfiguration(
+            indices: configuration.indices, requestBytes: configuration.requestBytes,
+            compressionLevel: configuration.compressionLevel, storesEvents: configuration.storesEvents,
+            observesMetrics: configuration.observesMetrics, requestIDLabel: configuration.metricRequestID,
+            managedInstances: parts.managed.load(ordering: .acquiring), ownLinePrefix: NoticeWriter.prefix)
+    }
+
+    // MARK: Opening the spool
+
+    /// - Returns: true when the spool is open.
+    private func openSpool() -> Bool {
+        let opening = parts.spool.open()
+        guard parts.spool.isOpen else {
+            if case .failed(let reason) = opening {
+                parts.notice(
+                    Notice(
+                        .error, "spool_unusable",
+                        [("variable", EnvironmentKey.spoolDirectory.rawValue), ("cause", reason)]))
+            }
+            return false
+        }
+        parts.spoolOpened()
+        parts.mailbox.post { $0.appended = true }
+        return true
+    }
+
+    /// A killed predecessor may hold the file for a moment; a full or missing disk may mend. POSTs get 503 meanwhile.
+    private func retryOpening(_ listener: TelemetryListener, attempt: Int = 1) {
+        // 50 tries in the first half second, which is what a predecessor needs to leave, then one a second.
+        let wait: Duration = attempt <= 50 ? .milliseconds(10) : .seconds(1)
+        listener.schedule(after: wait) { [self] in
+            if !openSpool() { retryOpening(listener, attempt: attempt + 1) }
+        }
+    }
+}
+
+/// A value that lives on the listener's loop and is handed to closures that only that loop runs.
+private final class LoopConfined<Value>: @unchecked Sendable {
+    // Sendable because it is only ever read inside `HTTPServerHandle.perform`, on the thread that made it.
+    let value: Value
+
+    init(_ value: Value) {
+        self.value = value
+    }
+}

@@ -1,0 +1,37 @@
+import Glibc
+import HTTPTransport
+
+/// Starts the two threads beside the main one. They are never joined: the process ends by `_exit`.
+enum WorkerThread {
+    private final class Body {
+        let name: String
+        let run: @Sendable () -> Void
+
+        init(name: String, run: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.run = run
+        }
+    }
+
+    /// - Parameter name: at most 15 bytes, shown by `ps` and debuggers.
+    /// - Returns: false when the environment has no thread left.
+    static func start(_ name: String, _ run: @escaping @Sendable () -> Void) -> Bool {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        pthread_attr_setstacksize(&attributes, 1 << 20)
+        var thread = pthread_t()
+        // The box is retained here and released by the thread that it starts, or below when none was started.
+        let box = Unmanaged.passRetained(Body(name: name, run: run))
+        let status = pthread_create(&thread, &attributes, { raw in
+            guard let raw else { return nil }
+            let body = Unmanaged<Body>.fromOpaque(raw).takeRetainedValue()
+            HTTPTransport.nameThread(body.name)
+            body.run()
+            return nil
+        }, box.toOpaque())
+        if status != 0 { box.release() }
+        return status == 0
+    }
+}
