@@ -6,7 +6,7 @@ import TelemetryModel
 import TelemetryPipeline
 import TelemetrySpool
 
-/// The listener thread: opens the spool, binds, and runs libevent's loop. It appends and answers, nothing else.
+/// The listener thread: binds, opens the spool, and runs libevent's loop. It appends and answers, nothing else.
 final class ListenerThread: Sendable {
     private enum Port: Sendable {
         case pending
@@ -58,7 +58,6 @@ final class ListenerThread: Sendable {
     }
 
     private func run() {
-        let opened = openSpool()
         do {
             let encoder = try BatchEncoder(configuration: intakeConfiguration)
             let ingest = Ingest(
@@ -78,7 +77,9 @@ final class ListenerThread: Sendable {
             let confined = LoopConfined(ingest)
             releaseParts.withLock { $0 = { confined.value.releaseHeldParts(olderThan: .zero) } }
             loop.withLock { $0 = listener.handle }
+            // The port is all that subscribing needs: the spool is opened while Lambda answers, and a POST waits its turn.
             announce(.bound(bound))
+            let opened = openSpool()
             listener.schedule(every: .seconds(1)) { ingest.releaseHeldParts(olderThan: Self.partAge) }
             if !opened { retryOpening(listener) }
             listener.run()

@@ -102,6 +102,12 @@ final class MetricPush {
             shutdown?.pushed = true
             return
         }
+        if group.isOwn, group.summaries.isEmpty, group.counters.isEmpty {
+            // An environment that has observed nothing needs no group.
+            settledRevision = group.revision
+            shutdown?.pushed = true
+            return
+        }
         do {
             let request = PushRequest(endpoint: endpoint, authentication: authentication).put(
                 exposition(of: group), key: GroupingKey(job: function.value.name, instance: group.instance))
