@@ -92,5 +92,15 @@ for target in package.targets where target.type != .system {
     // are imported.
     if target.type == .test || ["LambdaSimulator", "Demo", "SimulatorTool", "LambdaHarness"].contains(target.name) {
         target.cSettings = [.define("_GNU_SOURCE")]
+    } else {
+        // Neither the concurrency runtime with Dispatch nor the regular expression engine is linked into the extension:
+        // three threads that block in C do not need them, and they are a sixth of the zip. Code that uses them fails to
+        // compile.
+        target.swiftSettings? += [
+            .unsafeFlags([
+                "-Xfrontend", "-disable-implicit-concurrency-module-import",
+                "-Xfrontend", "-disable-implicit-string-processing-module-import",
+            ])
+        ]
     }
 }
