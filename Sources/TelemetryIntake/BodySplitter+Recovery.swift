@@ -8,25 +8,23 @@ extension BodySplitter {
     private static let boundary: StaticString = ",{\"time\":"
 
     /// The element at `start`, which is not whole or not followed by what may follow an element. Moves behind it.
-    mutating func recover(from start: Int, scan: JSONScan) -> BodyElement {
+    mutating func recover(from start: Int) -> BodyElement {
         guard budget > 0 else { return rest(from: start) }
         let envelope = Envelope(bytes, at: start, budget: &budget)
-        if let cut = cutElement(start, scan, envelope) { return cut }
+        if let cut = cutElement(start, envelope) { return cut }
         if index == 0, let envelope, let tail = stringTail(start, envelope) { return tail }
-        let (boundary, isEvent) = nextEvent(behind: start)
-        // A whole event behind the boundary was not swallowed by this element, whatever its brackets say.
-        let limit = isEvent ? boundary ?? bytes.count : min(bytes.count, start + budget)
-        let end = balancedEnd(start, limit: limit)
-        budget -= max(end ?? limit, boundary ?? bytes.count) - start
-        if let end {
+        let first = nextBoundary(behind: start)
+        if let end = balancedEnd(start, limit: first ?? bytes.count) { return balanced(start, end, envelope) }
+        if let first {
+            let (boundary, isEvent) = nextEvent(from: first)
+            // A whole event was not swallowed by this element, whatever its brackets say. Where there is none, the
+            // brackets may reach over what only looks like an event's beginning.
+            if let end = balancedEnd(start, limit: boundary) { return balanced(start, end, envelope) }
+            let end = isEvent ? boundary : first
             scanner.position = end
-            return balanced(start, end, envelope)
-        }
-        if let boundary {
-            scanner.position = boundary
-            guard let envelope else { return BodyElement(.unreadable, start, boundary) }
-            let textEnd = boundary > envelope.end && bytes[boundary - 1] == Ascii.closeBrace ? boundary - 1 : boundary
-            return text(start, boundary, envelope, textEnd: textEnd)
+            guard let envelope else { return BodyElement(.unreadable, start, end) }
+            let textEnd = end > envelope.end && bytes[end - 1] == Ascii.closeBrace ? end - 1 : end
+            return text(start, end, envelope, textEnd: textEnd)
         }
         scanner.position = bytes.count
         guard let envelope else { return BodyElement(.unreadable, start, bytes.count) }
@@ -38,19 +36,9 @@ extension BodySplitter {
         return BodyElement(.unreadable, start, bytes.count)
     }
 
-    /// Where the `}]` begins that closes the body, blanks behind it allowed; the body's end when there is none.
-    var closingStart: Int {
-        var end = bytes.count
-        while end > 0, bytes[end - 1] <= 0x20 { end -= 1 }
-        guard end >= 2, bytes[end - 1] == Ascii.closeBracket, bytes[end - 2] == Ascii.closeBrace else {
-            return bytes.count
-        }
-        return end - 2
-    }
-
     /// An element that could still become JSON where the body closes: the cut may leave brackets open, so the closing
     /// `}]` is taken off before the look.
-    private mutating func cutElement(_ start: Int, _ scan: JSONScan, _ envelope: Envelope?) -> BodyElement? {
+    private mutating func cutElement(_ start: Int, _ envelope: Envelope?) -> BodyElement? {
         guard let envelope else { return nil }
         let end = closingStart
         guard end >= envelope.end else { return nil }
@@ -86,34 +74,46 @@ extension BodySplitter {
         return element
     }
 
-    /// The end that the brackets suggest, if something stands there that may follow an element.
+    /// The end that the brackets suggest, if something stands there that may follow an element. Moves behind it.
     private mutating func balancedEnd(_ start: Int, limit: Int) -> Int? {
-        guard let end = scanner.balancedEnd(from: start, limit: limit) else { return nil }
+        let limit = min(limit, start + max(0, budget))
+        guard let end = scanner.balancedEnd(from: start, limit: limit) else {
+            budget -= limit - start
+            return nil
+        }
+        budget -= end - start
         scanner.position = end
-        return followsElement(isScalar: false) ? end : nil
+        return end > start && followsElement(isScalar: false) ? end : nil
     }
 
-    /// Where the next whole event's comma stands, or, when none of the next few beginnings is one, the first of them.
-    private mutating func nextEvent(behind start: Int) -> (boundary: Int?, isEvent: Bool) {
-        var first: Int?
-        var position = start + 1
-        for _ in 0..<16 {
-            guard budget > 0, let boundary = bytes.firstIndex(of: Self.boundary, from: position, anchor: 1) else {
-                break
-            }
-            if isWholeEvent(at: boundary + 1) { return (boundary, true) }
-            first = first ?? boundary
-            position = boundary + 1
+    /// The comma before what looks like an event's beginning.
+    private mutating func nextBoundary(behind start: Int) -> Int? {
+        guard start < lastBoundary else { return nil }
+        guard let boundary = bytes.firstIndex(of: Self.boundary, from: start + 1, anchor: 1) else {
+            lastBoundary = start
+            return nil
         }
-        return (first, false)
+        return boundary
+    }
+
+    /// The first boundary from `boundary` on that has a whole event behind it; without one among the next few the last
+    /// that was looked at, or the body's end when there are no more.
+    private mutating func nextEvent(from boundary: Int) -> (boundary: Int, isEvent: Bool) {
+        var boundary = boundary
+        for _ in 0..<16 {
+            if isWholeEvent(at: boundary + 1) { return (boundary, true) }
+            guard budget > 0 else { break }
+            guard let next = nextBoundary(behind: boundary) else { return (bytes.count, false) }
+            boundary = next
+        }
+        return (boundary, false)
     }
 
     private mutating func isWholeEvent(at start: Int) -> Bool {
         var scanner = JSONScanner(bytes, from: start)
-        guard case .complete = scanner.scanValue(outline: outline) else {
-            budget -= max(0, scanner.position - start)
-            return false
-        }
+        let scan = scanner.scanValue(outline: outline)
+        budget -= max(0, scanner.position - start)
+        guard case .complete = scan else { return false }
         let names = (0..<outline.memberCount).map { name(of: outline.members[$0]) }
         self.scanner.position = scanner.position
         return names.contains(.type) && names.contains(.record) && followsElement(isScalar: false)

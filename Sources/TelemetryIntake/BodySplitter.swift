@@ -15,6 +15,10 @@ struct BodySplitter {
     /// Bytes that failed attempts may still look at; then the rest counts as unreadable. Whole elements cost nothing, so
     /// only a body made for it runs out: without the bound, each of a million beginnings could be searched to the end.
     var budget: Int
+    /// Behind this nothing looks like an event's beginning any more.
+    var lastBoundary: Int
+    /// Where the `}]` begins that closes the body, blanks behind it allowed; the body's end when there is none.
+    let closingStart: Int
     private var isBegun = false
 
     /// The bytes must stay valid as long as the splitter.
@@ -24,7 +28,18 @@ struct BodySplitter {
         self.outline = outline
         self.ownLinePrefix = ownLinePrefix
         self.scanner = JSONScanner(body, from: hasMark ? 3 : 0)
-        self.budget = body.count * 8 + 65_536
+        self.budget = body.count * 16 + 65_536
+        self.lastBoundary = body.count
+        self.closingStart = Self.closingStart(of: body)
+    }
+
+    private static func closingStart(of body: UnsafeRawBufferPointer) -> Int {
+        var end = body.count
+        while end > 0, body[end - 1] <= 0x20 { end -= 1 }
+        guard end >= 2, body[end - 1] == Ascii.closeBracket, body[end - 2] == Ascii.closeBrace else {
+            return body.count
+        }
+        return end - 2
     }
 
     /// The next element; nil behind the last.
@@ -67,7 +82,7 @@ struct BodySplitter {
         let end = scanner.position
         guard case .complete = scan, followsElement(isScalar: isScalar) else {
             budget -= max(0, end - start)
-            return recover(from: start, scan: scan)
+            return recover(from: start)
         }
         guard byte == Ascii.openBrace else {
             var element = BodyElement(.value, start, end)
