@@ -192,7 +192,8 @@ struct MetricState {
         let group = group(instance: "", isOwn: true, revision: 0, ledger: Ledger())
         let order = Dictionary(zip(requests, requests.indices)) { first, _ in first }
         return Rows(
-            series: group.summaries.sorted { (order[$0.requestID ?? ""] ?? -1) < (order[$1.requestID ?? ""] ?? -1) }.map {
+            series: group.summaries.sorted { (order[$0.requestID ?? ""] ?? -1) < (order[$1.requestID ?? ""] ?? -1) }.map
+            {
                 ("", $0.family, $0.requestID ?? "", $0.sketch.encoded())
             },
             counters: group.counters.map { ("", $0.family, $0.labelValue, $0.count) })

@@ -48,7 +48,7 @@ extension SpoolStore {
             dropped += 1
         }
         if dropped > 0 {
-            notices.append(Notice(.warning, "rejects_dropped", [(name: "documents", value: String(dropped))]))
+            pending.notices.append(Notice(.warning, "rejects_dropped", [(name: "documents", value: String(dropped))]))
         }
     }
 }

@@ -76,8 +76,13 @@ package final class Spool: Sendable {
                 store.notices.removeAll()
                 let books = store.books
                 published.withLock { $0 = books }
-                // Its last transaction could not be ended. Everything committed is in the file: open that again.
-                if store.isBroken { core.store = nil }
+                if store.isBroken {
+                    // Its last transaction could not be ended. Everything committed is in the file: open that again,
+                    // now or when the caller does.
+                    let path = store.file.path
+                    core.store = nil
+                    _ = open(path, succeeding: nil, &core)
+                }
             }
             return (result, notices)
         }

@@ -100,14 +100,15 @@ extension SpoolStore {
         }
     }
 
-    /// Pages a batch may take, generously: its blobs, and a page of each table and index that it touches.
+    /// Pages a batch may take, generously: its blobs, and a page of each table and index that it touches. A batch that
+    /// only changes what is there, a repetition for example, takes none, and so never makes anything go.
     private static func pages(for batch: EncodedBatch, changesHeldParts: Bool) -> Int {
         var bytes = batch.rejects.reduce(0) { $0 + Self.bytes(of: $1) }
         for chunk in batch.chunks { bytes += chunk.stored.count + SpoolSchema.pageSize }
         if changesHeldParts {
             for part in batch.state.heldParts { bytes += part.envelope.count + part.value.count + SpoolSchema.pageSize }
         }
-        return bytes / SpoolSchema.pageSize + 12
+        return bytes == 0 ? 0 : bytes / SpoolSchema.pageSize + 12
     }
 
     func establishEnvironment() throws(SpoolError) {

@@ -198,7 +198,8 @@ extension SpoolStore {
         }
         if nextRetry.value == nil {
             nextRetry.value = try firstUnclaimed(
-                "SELECT retry_at_ms, id FROM chunks INDEXED BY chunks_waiting WHERE retry_at_ms > 0 ORDER BY retry_at_ms")
+                "SELECT retry_at_ms, id FROM chunks INDEXED BY chunks_waiting WHERE retry_at_ms > 0 ORDER BY retry_at_ms"
+            )
         }
         backlog.oldestMs = oldest.value ?? nil
         backlog.nextRetryMs = nextRetry.value ?? nil

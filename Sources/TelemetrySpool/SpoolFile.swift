@@ -69,6 +69,9 @@ final class SpoolFile {
         return false
     }
 
+    /// The database's bytes, though it may have no name any more. Its WAL is not in them.
+    func copyContent(to target: String) -> Bool { Self.copy(descriptor, to: target) }
+
     /// A checkpoint cuts the file to its pages, and the blocks behind them are gone.
     func forgetReserve() {
         var status = stat()

@@ -88,7 +88,7 @@ extension SpoolStore {
         let counts = try pageCounts()
         guard space.filesOnDisk(pages: counts.all - counts.free) > space.bound else { return false }
         if discardEvidence() { return true }
-        let gone = try transaction(during: "retention", before: .evictBeforeCommit, after: .evictAfterCommit) {
+        let gone = try transaction(during: "retention", before: .evictBeforeCommit) {
             pending throws(SpoolError) in
             var discarded = ChunkSums()
             for _ in 0..<Self.discardedChunks {
@@ -100,6 +100,7 @@ extension SpoolStore {
                 discarded = discarded + found.sums
             }
             discard(discarded, LedgerReason.spoolFull, &pending)
+            pending.hasEvicted = discarded.chunks > 0
             return discarded.chunks
         }
         return gone > 0

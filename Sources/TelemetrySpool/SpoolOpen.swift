@@ -83,7 +83,8 @@ extension Spool {
                     return .failed("There is no room for the spool on its file system.")
                 case .io(let code, _):
                     return .failed(
-                        "The spool cannot be opened (SQLite \(code)): set PERMAFROST_SPOOL_DIR to a writable directory.")
+                        "The spool cannot be opened (SQLite \(code)): set PERMAFROST_SPOOL_DIR to a writable directory."
+                    )
                 case .notOpen, .stale, .internal:
                     return .failed("The spool cannot be opened (\(error)).")
                 }
@@ -105,7 +106,8 @@ extension Spool {
             isQuarantined = size == nil && QuarantineFiles.exists(QuarantineFiles.salvaging(directory))
             // SQLite deletes the WAL of an empty database, and frames that do not fit are no frames to it.
             hasLostCommits =
-                size == 0 ? SpoolFile.head(of: path + "-wal", count: 32)?.contains { $0 != 0 } ?? false
+                size == 0
+                ? SpoolFile.head(of: path + "-wal", count: 32)?.contains { $0 != 0 } ?? false
                 : size != nil && WALInspection.hasLostCommits(path: path + "-wal")
         }
     }
@@ -115,9 +117,12 @@ extension Spool {
     ) throws(SpoolError) -> SpoolOpening? {
         let connection = try Connection(path: path, access: .readWrite, vfs: options.vfs)
         try SpoolSchema.prepareFile(connection)
-        let isOurs = try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'environment'", during: "open") == 1
+        let isOurs =
+            try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'environment'", during: "open") == 1
         if !isOurs, try connection.integer("SELECT count(*) FROM sqlite_schema", during: "open") != 0 {
-            if try connection.integer("PRAGMA application_id", during: "open") == SpoolSchema.applicationID { throw .corrupt }
+            if try connection.integer("PRAGMA application_id", during: "open") == SpoolSchema.applicationID {
+                throw .corrupt
+            }
             return nil
         }
         try SpoolSchema.configure(connection)
@@ -141,7 +146,9 @@ extension Spool {
         if store.row.salvageCursor == nil { store.keepEvidence() }
         if found.isQuarantined {
             store.notices.append(
-                Notice(.error, "spool_quarantined", [(name: "ledger", value: store.row.unknownLosses ? "unknown" : "read")]))
+                Notice(
+                    .error, "spool_quarantined", [(name: "ledger", value: store.row.unknownLosses ? "unknown" : "read")]
+                ))
             return .quarantined
         }
         return isOurs ? .resumed : .fresh
@@ -171,7 +178,9 @@ extension Spool {
             guard stat(path, &status) == 0 else { return "errno \(errno)" }
             return status.st_mode & S_IFMT == S_IFDIR ? nil : "errno \(ENOTDIR)"
         }
-        guard code == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return "errno \(code)" }
+        guard code == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
+            return "errno \(code)"
+        }
         if let problem = makeDirectory(String(path[..<slash])) { return problem }
         return mkdir(path, 0o700) == 0 || errno == EEXIST ? nil : "errno \(errno)"
     }

@@ -59,7 +59,8 @@ struct Inheritance {
             }
             return true
         }
-        try? connection.query("SELECT instance, family, request_id, sketch FROM series ORDER BY id", during: "salvage") {
+        try? connection.query("SELECT instance, family, request_id, sketch FROM series ORDER BY id", during: "salvage")
+        {
             series.append(($0.text(0) ?? "", $0.text(1) ?? "", $0.text(2) ?? "", $0.blob(3)))
             return true
         }
@@ -165,7 +166,8 @@ struct Inheritance {
         // An empty entry makes the instance known even when it counted nothing.
         try SpoolStore.insertCarried(
             instance: former, LedgerOutcome.received.rawValue, "", own[.received, ""], pushed: 0, into: connection)
-        for (entry, count) in own.events where entry.outcome != .spooled && entry != LedgerEntry(.received) && count > 0 {
+        for (entry, count) in own.events where entry.outcome != .spooled && entry != LedgerEntry(.received) && count > 0
+        {
             try SpoolStore.insertCarried(
                 instance: former, entry.outcome.rawValue, entry.reason, count, pushed: 0, into: connection)
         }
@@ -196,13 +198,33 @@ extension SpoolStore {
 extension Spool {
     /// The open spool is not readable any more: its files go aside, and a fresh one is opened in their place.
     func quarantine(_ core: inout SpoolCore) {
-        guard let path = core.store?.file.path else { return }
-        let mirror = core.store.map(Inheritance.Mirror.init)
-        // The last reference: the connection closes here, without a checkpoint into what is broken.
+        guard let store = core.store else { return }
+        let path = store.file.path
+        let mirror = Inheritance.Mirror(of: store)
+        let isPresent = store.file.presence == .present
+        // The files have no name any more that could be changed, so their content is copied. Without room for that the
+        // old ones stay in use, and the next look at them tries again.
+        if !isPresent, !setAside(store) { return }
+        // The connection closes here, without a checkpoint into what is broken.
         core.store = nil
-        QuarantineFiles.move(path, to: QuarantineFiles.salvaging(directory))
+        if isPresent {
+            QuarantineFiles.move(path, to: QuarantineFiles.salvaging(directory))
+        } else {
+            QuarantineFiles.remove(path)
+        }
         CrashPoint.reach(.quarantineRenamed)
         _ = open(path, succeeding: mirror, &core)
+    }
+
+    private func setAside(_ store: SpoolStore) -> Bool {
+        let target = QuarantineFiles.salvaging(directory)
+        QuarantineFiles.remove(target)
+        try? store.checkpoint()
+        guard Self.makeDirectory(directory) == nil, store.file.copyContent(to: target) else {
+            QuarantineFiles.remove(target)
+            return false
+        }
+        return true
     }
 
     /// What a quarantined file gives at once.

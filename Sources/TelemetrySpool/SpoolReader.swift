@@ -132,13 +132,19 @@ extension SpoolFile {
         let from = Glibc.open(source, O_RDONLY | O_CLOEXEC)
         guard from >= 0 else { return false }
         defer { close(from) }
+        return copy(from, to: target)
+    }
+
+    static func copy(_ from: Int32, to target: String) -> Bool {
         let to = Glibc.open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard to >= 0 else { return false }
         defer { close(to) }
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        var offset = 0
         while true {
-            let got = buffer.withUnsafeMutableBytes { read(from, $0.baseAddress, $0.count) }
+            let got = buffer.withUnsafeMutableBytes { pread(from, $0.baseAddress, $0.count, off_t(offset)) }
             guard got > 0 else { return got == 0 }
+            offset += got
             var written = 0
             while written < got {
                 let put = buffer[written..<got].withUnsafeBytes { write(to, $0.baseAddress, $0.count) }

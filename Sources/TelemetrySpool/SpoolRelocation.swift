@@ -34,6 +34,8 @@ extension Spool {
             store.notices.append(Notice(.warning, "spool_relocated", [(name: "cause", value: presence.rawValue)]))
         } catch {
             core.relocationFailedMs = nowMs
+            // Nothing can be copied as it is: what is readable goes on in a fresh file.
+            if error == .corrupt { return quarantine(&core) }
             store.notices.append(
                 Notice(
                     .error, "spool_relocation_failed",

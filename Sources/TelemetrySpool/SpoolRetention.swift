@@ -47,6 +47,7 @@ extension SpoolStore {
             discarded = discarded + found.sums
         }
         discard(discarded, LedgerReason.spoolFull, &pending)
+        pending.hasEvicted = true
         CrashPoint.reach(.evictBeforeCommit)
         return kept.sorted { $0.offset < $1.offset }.map(\.element)
     }
@@ -55,7 +56,7 @@ extension SpoolStore {
         guard sums.chunks > 0 else { return }
         pending.ledger.add(-sums.events, .spooled)
         pending.ledger.add(sums.events, .discarded, reason)
-        notices.append(
+        pending.notices.append(
             Notice(
                 .warning, "discarded",
                 [(name: "reason", value: reason), (name: "events", value: String(sums.events))]))

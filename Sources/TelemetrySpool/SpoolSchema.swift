@@ -93,15 +93,17 @@ enum SpoolSchema {
         // EXCLUSIVE before WAL: the index of the WAL is then ordinary memory (no -shm file), and no second process gets
         // in. https://www.sqlite.org/wal.html#use_of_wal_without_shared_memory
         try connection.run("PRAGMA locking_mode = EXCLUSIVE", during: "configure")
+        // OFF: nothing is synced. A commit survives the death of this process, which is what we promise; it can be lost
+        // only together with the host, and then /tmp is gone as well. https://www.sqlite.org/pragma.html#pragma_synchronous
+        try connection.run("PRAGMA synchronous = OFF", during: "configure")
+        // Only while the file is empty do these mean anything; the second would write to a file that is not.
+        guard try connection.integer("PRAGMA page_count", during: "configure") == 0 else { return }
         try connection.run("PRAGMA page_size = \(pageSize)", during: "configure")
         try connection.run("PRAGMA auto_vacuum = INCREMENTAL", during: "configure")
     }
 
     /// Settings of a connection to a file that is ours, or empty.
     static func configure(_ connection: Connection) throws(SpoolError) {
-        // OFF: nothing is synced. A commit survives the death of this process, which is what we promise; it can be lost
-        // only together with the host, and then /tmp is gone as well. https://www.sqlite.org/pragma.html#pragma_synchronous
-        try connection.run("PRAGMA synchronous = OFF", during: "configure")
         // Debian's build overwrites what is deleted; here that would send every deleted page through the WAL.
         try connection.run("PRAGMA secure_delete = OFF", during: "configure")
         try connection.run("PRAGMA temp_store = MEMORY", during: "configure")

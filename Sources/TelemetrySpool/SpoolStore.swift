@@ -134,6 +134,9 @@ extension SpoolStore {
         var ledger = Ledger()
         /// Rows of `chunks` that go.
         var removed: [(id: Int64, sums: ChunkSums)] = []
+        /// What there is to tell once it is true.
+        var notices: [Notice] = []
+        var hasEvicted = false
     }
 
     /// Runs `change` and what it left in `Pending` as one transaction, and replaces the mirror after COMMIT. Whatever
@@ -158,6 +161,8 @@ extension SpoolStore {
             throw error
         }
         if let after { CrashPoint.reach(after) }
+        if pending.hasEvicted { CrashPoint.reach(.evictAfterCommit) }
+        notices += pending.notices
         space.committed(frames: connection.framesInWAL)
         if !pending.ledger.events.isEmpty {
             ledger.add(pending.ledger)

@@ -104,3 +104,24 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: directory.database + "-copied"))
     }
 }
+
+extension DeletedFilesTests {
+    @Test func `deleted files that are damaged as well are salvaged into a new one`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options())
+        try spool.opened()
+        let id = spool.environmentID
+        for seed in 0..<200 { try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 20_000, seed: seed)]) }
+        while spool.maintain(nowMs: 0).hasMore {}
+        try directory.overwrite(directory.database, at: 300 * 4096, with: [UInt8](repeating: 0x5a, count: 400 * 4096))
+        try delete(.both)
+        spool.verifyFile(nowMs: 0)
+        while spool.maintain(nowMs: 0).hasMore {}
+        #expect(spool.environmentID != id)
+        let left = try spool.claimAll()
+        #expect(left.count > 80)
+        #expect(spool.books.ledger[.received, ""] == 200)
+        #expect(spool.books.ledger[.spooled, ""] == left.count)
+        #expect(spool.books.ledger[.discarded, LedgerReason.corrupt] == 200 - left.count)
+        #expect(FileManager.default.fileExists(atPath: directory.database))
+    }
+}

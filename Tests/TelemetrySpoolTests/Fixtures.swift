@@ -107,7 +107,8 @@ enum Fixtures {
 
     /// A chunk whose stored bytes are a pattern of `seed`.
     static func chunk(
-        events: Int = 10, bytes: Int = 1000, priority: Priority = .line, seed: Int = 0, index: String = "lambda-function"
+        events: Int = 10, bytes: Int = 1000, priority: Priority = .line, seed: Int = 0,
+        index: String = "lambda-function"
     ) -> Chunk {
         var stored = [UInt8](repeating: 0, count: bytes)
         for position in stride(from: 0, to: bytes, by: 256) {

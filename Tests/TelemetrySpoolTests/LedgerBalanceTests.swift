@@ -20,7 +20,8 @@ import Testing
         var settlement = Settlement()
         settlement.chunks = [
             ChunkSettlement(id: claimed[0].id, delivered: 10),
-            ChunkSettlement(id: claimed[1].id, delivered: 7, rejected: [Fixtures.reject(), Fixtures.reject()], requeued: 1),
+            ChunkSettlement(
+                id: claimed[1].id, delivered: 7, rejected: [Fixtures.reject(), Fixtures.reject()], requeued: 1),
             ChunkSettlement(id: claimed[2].id, delivered: 6, requeued: 4),
         ]
         settlement.requeued = [

@@ -23,7 +23,8 @@ import Testing
     @Test func `summaries are cumulative over restarts`() throws {
         do {
             let spool = try spool()
-            try observe(spool, [Observation(family: "f_seconds", value: 1), Observation(family: "f_seconds", value: 3)])
+            try observe(
+                spool, [Observation(family: "f_seconds", value: 1), Observation(family: "f_seconds", value: 3)])
         }
         let spool = try spool()
         try observe(spool, [Observation(family: "f_seconds", value: 5)])
@@ -38,8 +39,11 @@ import Testing
             let spool = try spool()
             for request in 0..<210 {
                 try observe(
-                    spool, [Observation(family: "f_seconds", value: 1, requestID: "r\(request)"),
-                        Observation(family: "g_bytes", value: 1, requestID: "r\(request)")])
+                    spool,
+                    [
+                        Observation(family: "f_seconds", value: 1, requestID: "r\(request)"),
+                        Observation(family: "g_bytes", value: 1, requestID: "r\(request)"),
+                    ])
             }
         }
         let spool = try spool()

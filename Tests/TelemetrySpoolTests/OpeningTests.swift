@@ -78,7 +78,11 @@ import Testing
     }
 
     @Test func `a file cut to nothing beside a WAL with commits is made anew, and its losses are unknown`() throws {
-        do { try { try $0.opened(); try $0.append(chunks: [Fixtures.chunk()]) }(spool()) }
+        do {
+            try {
+                try $0.opened(); try $0.append(chunks: [Fixtures.chunk()])
+            }(spool())
+        }
         truncate(directory.database, 0)
         let spool = spool()
         #expect(spool.open() == .fresh)
@@ -86,7 +90,11 @@ import Testing
     }
 
     @Test func `a spool of a newer version is left alone, and another file is used`() throws {
-        do { try { try $0.opened(); try $0.append(chunks: [Fixtures.chunk()]) }(spool()) }
+        do {
+            try {
+                try $0.opened(); try $0.append(chunks: [Fixtures.chunk()])
+            }(spool())
+        }
         try directory.execute("PRAGMA user_version = 99")
         try directory.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         let before = try Data(contentsOf: URL(fileURLWithPath: directory.database))

@@ -44,7 +44,9 @@ import Testing
         try connection.query(
             "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path", [.text(table)],
             during: "test"
-        ) { pages.append($0.int(0)); return true }
+        ) {
+            pages.append($0.int(0)); return true
+        }
         return pages
     }
 
@@ -56,7 +58,8 @@ import Testing
         let former = try filled()
         let pages = try leaves(of: "chunks")
         for page in [pages[pages.count / 2], pages[pages.count / 2 + 1]] {
-            try directory.overwrite(directory.database, at: (page - 1) * 4096, with: [UInt8](repeating: 0xa5, count: 4096))
+            try directory.overwrite(
+                directory.database, at: (page - 1) * 4096, with: [UInt8](repeating: 0xa5, count: 4096))
         }
         let spool = spool()
         #expect(spool.open() == .resumed)

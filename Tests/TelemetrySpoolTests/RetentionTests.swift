@@ -60,7 +60,8 @@ import Testing
         }
         let before = spool.books.ledger
         try spool.append(chunks: [Fixtures.chunk(events: 5, bytes: 100_000, priority: .line)])
-        #expect(spool.books.ledger[.discarded, LedgerReason.spoolFull] == before[.discarded, LedgerReason.spoolFull] + 5)
+        #expect(
+            spool.books.ledger[.discarded, LedgerReason.spoolFull] == before[.discarded, LedgerReason.spoolFull] + 5)
         #expect(spool.books.ledger[.spooled, ""] == before[.spooled, ""])
     }
 
@@ -106,7 +107,9 @@ import Testing
         try spool.opened()
         for _ in 0..<30 {
             try spool.append(chunks: []) { batch in
-                batch.rejects = [Fixtures.reject(String(repeating: "x", count: 20_000), reason: LedgerReason.unreadable)]
+                batch.rejects = [
+                    Fixtures.reject(String(repeating: "x", count: 20_000), reason: LedgerReason.unreadable)
+                ]
                 batch.ledger.add(1, .received)
                 batch.ledger.add(1, .rejected, LedgerReason.unreadable)
             }

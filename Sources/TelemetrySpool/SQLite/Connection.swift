@@ -92,7 +92,8 @@ final class Connection {
     }
 
     /// The first column of the first row, nil without one.
-    func integer(_ sql: String, _ values: [SQLValue] = [], during operation: StaticString) throws(SpoolError) -> Int64? {
+    func integer(_ sql: String, _ values: [SQLValue] = [], during operation: StaticString) throws(SpoolError) -> Int64?
+    {
         var result: Int64?
         try query(sql, values, during: operation) { row in
             if !row.isNull(0) { result = row.integer(0) }
