@@ -112,7 +112,7 @@ final class ExtensionRuntime {
             notices.write(
                 Notice(
                     .warning, "configuration.\(problem.variable)",
-                    [("message", "\(problem.variable) \(problem.sentence)")]),
+                    [("message", "\(problem.variable): \(problem.sentence)")]),
                 nowMs: 0)
         }
         if configuration.hasNoSink {

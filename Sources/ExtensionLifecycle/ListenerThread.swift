@@ -14,9 +14,6 @@ final class ListenerThread: Sendable {
         case failed
     }
 
-    /// How long parts of a cut record wait for their other half.
-    private static let partAge: Duration = .seconds(60)
-
     private let parts: SharedParts
     private let configuration: Configuration
     private let port = Mutex(Port.pending)
@@ -63,9 +60,10 @@ final class ListenerThread: Sendable {
             let ingest = Ingest(
                 spool: parts.spool, encoder: encoder, function: parts.function, policy: parts.policy,
                 mailbox: parts.mailbox, progress: parts.progress, notice: parts.notice)
+            let parts = parts
             let listener = try TelemetryListener(
                 ingest: { body in
-                    switch ingest.ingest(body) {
+                    switch ingest.ingest(body, managedInstances: parts.managed.load(ordering: .acquiring)) {
                     case .committed: .accepted
                     case .unavailable: .unavailable
                     case .failed: .failed
@@ -75,12 +73,13 @@ final class ListenerThread: Sendable {
             let bound = try listener.bind(preferredPort: configuration.port)
             // The ingest stays on this thread: the closure runs only inside `perform` on this loop.
             let confined = LoopConfined(ingest)
-            releaseParts.withLock { $0 = { confined.value.releaseHeldParts(olderThan: .zero) } }
+            releaseParts.withLock { $0 = { confined.value.releaseHeldParts() } }
             loop.withLock { $0 = listener.handle }
             // The port is all that subscribing needs: the spool is opened while Lambda answers, and a POST waits its turn.
             announce(.bound(bound))
             let opened = openSpool()
-            listener.schedule(every: .seconds(1)) { ingest.releaseHeldParts(olderThan: Self.partAge) }
+            // libevent's timer fires once after a freeze, so this counts thawed seconds.
+            listener.schedule(every: .seconds(1)) { ingest.tick() }
             if !opened { retryOpening(listener) }
             listener.run()
         } catch {

@@ -7,7 +7,7 @@ package import TelemetryModel
 ///
 /// Pure but for its buffers, which it keeps from body to body (up to about 3 MiB between bodies). Belongs to one thread.
 package final class BatchEncoder {
-    private let configuration: IntakeConfiguration
+    private var configuration: IntakeConfiguration
     private let buffers: BulkLines.Buffers
     private let outline = JSONOutline()
     private let ownLinePrefix: [UInt8]
@@ -19,6 +19,12 @@ package final class BatchEncoder {
         buffers = try BulkLines.Buffers(level: configuration.compressionLevel)
         ownLinePrefix = Array(configuration.ownLinePrefix.utf8)
         observer = ReportObserver(carriesRequestID: configuration.requestIDLabel)
+    }
+
+    /// Managed Instances are known for certain only once register was answered.
+    package var managedInstances: Bool {
+        get { configuration.managedInstances }
+        set { configuration.managedInstances = newValue }
     }
 
     /// Encodes a body.

@@ -23,6 +23,12 @@ package final class Ingest {
     private let progress: InvocationProgress
     private let notice: NoticeSink
     private let now: () -> Moment
+    /// Seconds of thawed time after which a part of a cut record is delivered as text.
+    private static let partAge = 60
+    /// Thawed seconds that each held part has waited in this process, by its time of reception.
+    private var partAges: [Int64: Int] = [:]
+    /// A predecessor may have left some.
+    private var mayHoldParts = true
 
     package init(
         spool: Spool, encoder: BatchEncoder, function: FunctionIdentityBox, policy: FlushPolicy,
@@ -39,7 +45,9 @@ package final class Ingest {
         self.now = now
     }
 
-    package func ingest(_ body: UnsafeRawBufferPointer) -> Outcome {
+    /// - Parameter managedInstances: as far as register has told.
+    package func ingest(_ body: UnsafeRawBufferPointer, managedInstances: Bool) -> Outcome {
+        encoder.managedInstances = managedInstances
         CrashPoint.reach(.bodyReceived)
         return commit { ticket throws(SpoolError) in
             if case .snapshot = ticket.state.identity, BatchEncoder.containsRestoreStart(body) {
@@ -52,23 +60,34 @@ package final class Ingest {
         }
     }
 
-    /// Delivers as text the parts of cut records whose other half has not come.
-    /// - Parameter olderThan: parts received at least this long ago.
-    @discardableResult
-    package func releaseHeldParts(olderThan age: Duration) -> Outcome {
-        guard spool.isOpen else { return .unavailable }
-        let nowMs = now().wallMs
+    /// To be called once a second of thawed time: delivers as text the parts of cut records whose other half has not
+    /// come for a minute. A freeze does not age them: the other half may be in the first POST after it.
+    package func tick() {
+        guard mayHoldParts, spool.isOpen, let held = try? spool.beginAppend().state.heldParts else { return }
+        mayHoldParts = !held.isEmpty
+        partAges = Dictionary(
+            held.map { ($0.receivedMs, (partAges[$0.receivedMs] ?? 0) + 1) }, uniquingKeysWith: { max($0, $1) })
+        guard let newest = partAges.filter({ $0.value >= Self.partAge }).keys.max() else { return }
+        releaseHeldParts(receivedUpTo: newest)
+    }
+
+    /// Delivers every held part as text: none will get its other half any more.
+    package func releaseHeldParts() {
+        releaseHeldParts(receivedUpTo: nil)
+    }
+
+    private func releaseHeldParts(receivedUpTo limit: Int64?) {
+        guard spool.isOpen else { return }
         var nothingHeld = false
-        let outcome = commit { ticket throws(SpoolError) in
+        _ = commit { ticket throws(SpoolError) in
             let batch = encoder.releaseHeldParts(
-                number: ticket.number, state: ticket.state, function: function.value, nowMs: nowMs,
-                olderThanMs: age.milliseconds)
+                number: ticket.number, state: ticket.state, function: function.value,
+                nowMs: limit.map { $0 + 1 } ?? 0, olderThanMs: limit == nil ? 0 : 1)
             nothingHeld = batch == nil
             return batch
         } whenNothing: {
             nothingHeld
         }
-        return outcome
     }
 
     /// - Parameter inFull: the 200 left in full. If not, the platform may send the same events again.
@@ -107,6 +126,7 @@ package final class Ingest {
 
     private func committed(_ batch: EncodedBatch) {
         CrashPoint.reach(.acknowledgementBefore)
+        if !batch.state.heldParts.isEmpty { mayHoldParts = true }
         progress.observed(finished: batch.finishedInvocations, reported: batch.reportedInvocations)
         if !batch.finishedInvocations.isEmpty { mailbox.raise() }
         guard !batch.chunks.isEmpty || !batch.observations.isEmpty else { return }
