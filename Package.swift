@@ -50,7 +50,8 @@ let package = Package(
         .executableTarget(name: "Demo", dependencies: ["LambdaSimulator"]),
         .executableTarget(name: "SimulatorTool", dependencies: ["LambdaSimulator"]),
         .executableTarget(
-            name: "LambdaHarness", dependencies: ["Deflate", "LambdaSimulator"], path: "Benchmarks/LambdaHarness"),
+            name: "LambdaHarness", dependencies: ["Deflate", "HTTPTransport", "LambdaSimulator"],
+            path: "Benchmarks/LambdaHarness"),
 
         .testTarget(name: "TelemetryModelTests", dependencies: ["TelemetryModel"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
