@@ -58,7 +58,8 @@ let package = Package(
         .testTarget(name: "DeflateTests", dependencies: ["Deflate"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport"]),
         .testTarget(name: "LambdaAPITests", dependencies: ["LambdaAPI", "HTTPTransport", "JSON"]),
-        .testTarget(name: "TelemetryIntakeTests", dependencies: ["TelemetryIntake", "Deflate", "JSON", "TelemetryModel"]),
+        .testTarget(
+            name: "TelemetryIntakeTests", dependencies: ["TelemetryIntake", "Deflate", "JSON", "TelemetryModel"]),
         .testTarget(name: "TelemetrySpoolTests", dependencies: ["TelemetrySpool", "TelemetryModel", "CSQLite"]),
         .testTarget(
             name: "TelemetrySinksTests",
@@ -75,7 +76,8 @@ let package = Package(
         .testTarget(
             name: "CommandLineToolTests",
             dependencies: ["CommandLineTool", "Deflate", "TelemetryModel", "TelemetrySpool"]),
-        .testTarget(name: "LambdaSimulatorTests", dependencies: ["LambdaSimulator", "HTTPTransport", "JSON", "Deflate"]),
+        .testTarget(
+            name: "LambdaSimulatorTests", dependencies: ["LambdaSimulator", "HTTPTransport", "JSON", "Deflate"]),
         .testTarget(name: "SystemTests", dependencies: ["LambdaSimulator", "JSON", "Deflate"]),
         .testTarget(name: "TidyTests", dependencies: ["ExtensionLifecycle"]),
     ]

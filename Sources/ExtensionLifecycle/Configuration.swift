@@ -122,7 +122,8 @@ package struct Configuration: Sendable {
         guard let bytes = Int(text), bytes >= 1_048_576 else {
             reader.report(
                 .spoolMaxBytes,
-                "must be a whole number of bytes, at least 1048576; a quarter of what is free, at most 256 MiB, is used")
+                "must be a whole number of bytes, at least 1048576; a quarter of what is free, at most 256 MiB, is used"
+            )
             return nil
         }
         return bytes

@@ -103,7 +103,8 @@ final class ExtensionRuntime {
             }
         } catch {
             parts.notice(
-                Notice(.error, "subscribe_failed", [("cause", error.description), ("effect", "no telemetry is received")]))
+                Notice(
+                    .error, "subscribe_failed", [("cause", error.description), ("effect", "no telemetry is received")]))
         }
     }
 
@@ -148,7 +149,8 @@ final class ExtensionRuntime {
                 switch event {
                 case .invoke(let invocation): invoked(invocation)
                 case .shutdown(let shutdown): shutDown(shutdown)
-                case .unknown(let kind): parts.notice(Notice(.warning, "unknown_event", [("kind_bytes", "\(kind.utf8.count)")]))
+                case .unknown(let kind):
+                    parts.notice(Notice(.warning, "unknown_event", [("kind_bytes", "\(kind.utf8.count)")]))
                 }
             } catch {
                 parts.notice(Notice(.warning, "next_failed", [("cause", error.description)]))
@@ -184,7 +186,8 @@ final class ExtensionRuntime {
             let backlog = parts.spool.backlog()
             let due =
                 parts.policy.decision(
-                    events: backlog.ready.events, bytes: backlog.ready.bytes, oldestMs: backlog.oldestMs, nowMs: now.wallMs)
+                    events: backlog.ready.events, bytes: backlog.ready.bytes, oldestMs: backlog.oldestMs,
+                    nowMs: now.wallMs)
                 == .flush
             guard
                 let wait = policy.wait(

@@ -59,7 +59,9 @@ package final class NoticeWriter: Sendable {
     }
 
     private static func quoted(_ value: String) -> String {
-        let plain = value.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }
+        let plain = value.utf8.allSatisfy {
+            $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=")
+        }
         if plain, !value.isEmpty { return value }
         var text = "\""
         for scalar in value.unicodeScalars {

@@ -24,13 +24,15 @@ enum WorkerThread {
         var thread = pthread_t()
         // The box is retained here and released by the thread that it starts, or below when none was started.
         let box = Unmanaged.passRetained(Body(name: name, run: run))
-        let status = pthread_create(&thread, &attributes, { raw in
-            guard let raw else { return nil }
-            let body = Unmanaged<Body>.fromOpaque(raw).takeRetainedValue()
-            HTTPTransport.nameThread(body.name)
-            body.run()
-            return nil
-        }, box.toOpaque())
+        let status = pthread_create(
+            &thread, &attributes,
+            { raw in
+                guard let raw else { return nil }
+                let body = Unmanaged<Body>.fromOpaque(raw).takeRetainedValue()
+                HTTPTransport.nameThread(body.name)
+                body.run()
+                return nil
+            }, box.toOpaque())
         if status != 0 { box.release() }
         return status == 0
     }

@@ -32,7 +32,8 @@ package struct IndexPattern: Hashable, Sendable {
             }
         }
         if !literal.isEmpty { pieces.append(.literal(literal)) }
-        guard let first = text.unicodeScalars.first, first != "_", first != "-", first != "+", text != ".", text != "..",
+        guard let first = text.unicodeScalars.first, first != "_", first != "-", first != "+", text != ".",
+            text != "..",
             text.utf8.count <= 240
         else { return nil }
         self.text = text

@@ -75,7 +75,8 @@ struct ItemSettlement {
                 position += 1
                 let id = Array(lines[document.id])
                 let item = byPosition ? failedAt[position] : failed[id]
-                let isGood = byPosition ? item == nil && position < answer.items : good.contains(DocumentIDHash.hash(of: id))
+                let isGood =
+                    byPosition ? item == nil && position < answer.items : good.contains(DocumentIDHash.hash(of: id))
                 if isGood {
                     outcome.delivered += 1
                     continue

@@ -12,37 +12,37 @@ final class OpenSearchDelivery {
     /// How long the server may wait for a primary: below ``StallWatch/answering``.
     private static let serverWaitSeconds = 30
 
-    private let spool: Spool
+    let spool: Spool
     private let policy: FlushPolicy
-    private let loop: TransferLoop
-    private let credentials: CredentialStore
+    let loop: TransferLoop
+    let credentials: CredentialStore
     private let endpoint: Endpoint
-    private let notice: NoticeSink
-    private let encoder: ChunkEncoder?
-    private let requestBytes: Int
+    let notice: NoticeSink
+    let encoder: ChunkEncoder?
+    let requestBytes: Int
 
-    private var breaker: CircuitBreaker
-    private var rowBackoff: Backoff
-    private var sizing: RequestSizing
-    private var gzip = GzipPreference()
-    private var suspects = SuspectDocuments()
-    private var usesIDs = true
-    private var setup: IndexPreparation
-    private var flights: [TransferID: BulkFlight] = [:]
+    var breaker: CircuitBreaker
+    var rowBackoff: Backoff
+    var sizing: RequestSizing
+    var gzip = GzipPreference()
+    var suspects = SuspectDocuments()
+    var usesIDs = true
+    var setup: IndexPreparation
+    var flights: [TransferID: BulkFlight] = [:]
     /// Claimed, and waiting for an index, for credentials, or to be sent once more without compression.
-    private var pending: PendingBulk?
+    var pending: PendingBulk?
     /// A flush that became due goes on until nothing is left to claim.
     private var flushing = false
-    private var shutdown: ShutdownPhase?
+    var shutdown: ShutdownPhase?
 
-    private struct PendingBulk {
+    struct PendingBulk {
         var chunks: [StoredChunk]
         /// A resend of what was refused with gzip.
         var plain = false
     }
 
     /// The drain at SHUTDOWN: one request until the first answer, then up to four.
-    private struct ShutdownPhase {
+    struct ShutdownPhase {
         static let parallel = 4
         /// Smaller than usual: one answer confirms one request, and there may be time for few.
         static let requestBytes = 1 << 20
@@ -202,7 +202,7 @@ final class OpenSearchDelivery {
         }
     }
 
-    private func giveBack() {
+    func giveBack() {
         if let pending { spool.release(pending.chunks.map(\.id)) }
         pending = nil
     }
@@ -253,271 +253,6 @@ final class OpenSearchDelivery {
         breaker.expireWait()
         breaker.abandoned()
         shutdown = phase
-    }
-
-    // MARK: Answers
-
-    func handle(_ completion: TransferCompletion, _ time: FlushTime) -> Bool {
-        if let outcome = setup.handle(completion, time) {
-            if case .failed(let retryAfter) = outcome {
-                breaker.failed(at: time.moment, retryAfter: retryAfter)
-                giveBack()
-            }
-            return true
-        }
-        guard let flight = flights.removeValue(forKey: completion.id) else { return false }
-        CrashPoint.reach(.answerReceived)
-        switch completion.result {
-        case .success(let response): answered(flight, response, time)
-        case .failure(let error): broke(flight, error, completion, time)
-        }
-        return true
-    }
-
-    private func answered(_ flight: BulkFlight, _ response: HTTPResponse, _ time: FlushTime) {
-        shutdown?.answered = true
-        let verdict = RequestVerdict(status: response.status, retryAfter: response.header("Retry-After"))
-        switch verdict {
-        case .items: items(flight, time)
-        case .split(let weight, let after): tooLarge(flight, weight, after: after, time)
-        case .badRequest: badRequest(flight, response.status, time)
-        case .unauthorized:
-            credentials.refused(at: time.moment)
-            refused(flight, time, floor: .seconds(5), event: "opensearch_unauthorized", status: response.status)
-        case .notFound:
-            refused(flight, time, floor: .seconds(5), event: "opensearch_not_found", status: response.status)
-        case .closedWithoutAnswer: refused(flight, time, event: "opensearch_failed", status: response.status)
-        case .retry(let after):
-            refused(flight, time, after: after, event: "opensearch_failed", status: response.status)
-        }
-    }
-
-    private func broke(
-        _ flight: BulkFlight, _ error: HTTPError, _ completion: TransferCompletion, _ time: FlushTime
-    ) {
-        // An answer that broke off confirms the items that had come.
-        if flight.reader.answer.items > 0 { return items(flight, time) }
-        if flight.compressed, error == .closedWithoutAnswer || error == .interrupted, completion.bytesReceived == 0,
-            gzip.gzipFailed(closed: true, at: time.moment)
-        {
-            resendPlain(flight)
-            return
-        }
-        if !flight.compressed { gzip.plainFailed() }
-        spool.release(flight.chunks.map(\.id))
-        if flight.transfer.isFrozen {
-            breaker.abandoned()
-        } else {
-            failed(time)
-            notice(Notice(.warning, "opensearch_unreachable", [("cause", error.description)]))
-        }
-    }
-
-    private func refused(
-        _ flight: BulkFlight, _ time: FlushTime, after: Duration? = nil, floor: Duration = .zero, event: String,
-        status: Int
-    ) {
-        spool.release(flight.chunks.map(\.id))
-        failed(time, after: after, floor: floor)
-        notice(Notice(.warning, event, [("status", String(status))]))
-    }
-
-    private func failed(_ time: FlushTime, after: Duration? = nil, floor: Duration = .zero) {
-        breaker.failed(at: time.moment, retryAfter: after, floor: floor)
-        guard var phase = shutdown else { return }
-        // The customer pays for this time: a back end that is known to be down gets one probe.
-        if phase.probeUntil != nil || breaker.isOpen { phase.gaveUp = true }
-        shutdown = phase
-    }
-
-    private func resendPlain(_ flight: BulkFlight) {
-        breaker.abandoned()
-        if pending == nil {
-            pending = PendingBulk(chunks: flight.chunks, plain: true)
-        } else {
-            gzip.plainFailed()
-            spool.release(flight.chunks.map(\.id))
-        }
-    }
-
-    private func accepted(_ flight: BulkFlight) {
-        breaker.succeeded()
-        shutdown?.probeUntil = nil
-        if flight.compressed { gzip.gzipAccepted() } else { gzip.plainAccepted() }
-    }
-
-    // MARK: Items
-
-    private func items(_ flight: BulkFlight, _ time: FlushTime) {
-        let answer = flight.reader.answer
-        let events = flight.chunks.reduce(0) { $0 + $1.chunk.events }
-        let digest = flight.chunks.reduce(UInt64(0)) { $0 &+ $1.chunk.idsDigest }
-        guard answer.items > 0 else {
-            // HTML, an empty body: an unreadable 200 confirms nothing.
-            refused(flight, time, event: "opensearch_answer_unreadable", status: 200)
-            return
-        }
-        if answer.confirmsAll(events: events, digest: digest)
-            || (!flight.withIDs && answer.items == events && answer.good.count == events)
-        {
-            accepted(flight)
-            sizing.accepted()
-            suspects.othersAccepted()
-            var settlement = Settlement()
-            settlement.chunks = flight.chunks.map { ChunkSettlement(id: $0.id, delivered: $0.chunk.events) }
-            settle(settlement, flight.chunks, time)
-            return
-        }
-        itemByItem(flight, answer, time)
-    }
-
-    private func itemByItem(_ flight: BulkFlight, _ answer: BulkAnswer, _ time: FlushTime) {
-        guard let settler = settler(time) else { return spool.release(flight.chunks.map(\.id)) }
-        var chunks = flight.chunks
-        var counted = false
-        while !chunks.isEmpty {
-            let result: ItemSettlement.Result
-            do {
-                result = try settler.settle(chunks, answer, byPosition: !flight.withIDs)
-            } catch {
-                spool.release(chunks.map(\.id))
-                failed(time)
-                notice(Notice(.error, "settle_failed", [("cause", "\(error)")]))
-                return
-            }
-            guard !result.settlement.chunks.isEmpty else {
-                // Items, but none of ours: it confirms nothing.
-                refused(flight, time, event: "opensearch_answer_unreadable", status: 200)
-                return
-            }
-            if !counted { count(result, flight, answer) }
-            counted = true
-            let gone = settle(result.settlement, chunks, time)
-            if gone.isEmpty { return }
-            // Another flight settled these meanwhile: the rest is gathered without them.
-            chunks.removeAll { gone.contains($0.id) }
-        }
-    }
-
-    private func count(_ result: ItemSettlement.Result, _ flight: BulkFlight, _ answer: BulkAnswer) {
-        accepted(flight)
-        if result.idsUnsupported { usesIDs = false }
-        if result.delivered > 0, !answer.failed.contains(where: { $0.verdict == .retry }) {
-            sizing.accepted()
-            suspects.othersAccepted()
-        }
-        if result.unavailable > 0 {
-            let statuses = Set(answer.failed.map(\.status)).sorted().map(String.init).joined(separator: ",")
-            notice(
-                Notice(
-                    .warning, "index_unavailable",
-                    [("documents", String(result.unavailable)), ("statuses", statuses)]))
-        }
-        if result.rejected > 0 {
-            notice(Notice(.warning, "documents_rejected", [("documents", String(result.rejected))]))
-        }
-    }
-
-    private func settler(_ time: FlushTime) -> ItemSettlement? {
-        guard let encoder else { return nil }
-        return ItemSettlement(
-            encoder: encoder, nowMs: time.moment.wallMs, requestBytes: requestBytes,
-            wait: { [self] failures, floor in rowBackoff.wait(afterFailures: failures, floor: floor) })
-    }
-
-    /// One transaction.
-    /// - Returns: chunks that another flight settled and that have to be taken out first; then nothing has changed.
-    @discardableResult
-    private func settle(_ settlement: Settlement, _ chunks: [StoredChunk], _ time: FlushTime) -> [Int64] {
-        var settlement = settlement
-        settlement.holdsWaiting = shutdown != nil
-        let touched = Set(settlement.chunks.map(\.id) + settlement.postponed.map(\.id))
-        do throws(SpoolError) {
-            if case .conflict(let gone) = try spool.settle(settlement) { return gone }
-            spool.release(chunks.map(\.id).filter { !touched.contains($0) })
-        } catch {
-            // What was confirmed stays in the spool and is sent again: `create` answers 409.
-            spool.release(chunks.map(\.id))
-            failed(time)
-            notice(Notice(.error, "settle_failed", [("cause", error.description)]))
-        }
-        return []
-    }
-
-    // MARK: Requests that are refused as a whole
-
-    private func tooLarge(
-        _ flight: BulkFlight, _ weight: RequestVerdict.Weight, after: Duration?, _ time: FlushTime
-    ) {
-        sizing.refused(size: flight.chunks.reduce(0) { $0 + $1.chunk.linesLength })
-        breaker.abandoned()
-        guard flight.chunks.count == 1, let only = flight.chunks.first else {
-            spool.release(flight.chunks.map(\.id))
-            if weight == .pressure { pause(after, time) }
-            return
-        }
-        guard let settler = settler(time) else { return spool.release([only.id]) }
-        do {
-            if only.chunk.events > 1 {
-                settle(try settler.split(only), flight.chunks, time)
-                if weight == .pressure { pause(after, time) }
-            } else if weight == .tooLarge {
-                let rejected = try settler.rejectAll(
-                    only, status: 413, reason: LedgerReason.tooLarge, type: "request_too_large", text: "")
-                settle(rejected, flight.chunks, time)
-                notice(Notice(.warning, "documents_rejected", [("documents", "1"), ("status", "413")]))
-            } else {
-                let wait = rowBackoff.wait(afterFailures: only.attempts + 1, floor: after ?? .zero)
-                settle(
-                    settler.postponed(only, retryAtMs: time.moment.wallMs + max(1, wait.milliseconds)), flight.chunks,
-                    time)
-                failed(time, after: after)
-            }
-        } catch {
-            spool.release([only.id])
-            failed(time)
-        }
-    }
-
-    /// Back-pressure that halving may cure: a short wait that does not open the breaker on the way down.
-    private func pause(_ after: Duration?, _ time: FlushTime) {
-        breaker.pause(at: time.moment, for: after)
-    }
-
-    private func badRequest(_ flight: BulkFlight, _ status: Int, _ time: FlushTime) {
-        if flight.compressed, gzip.gzipFailed(closed: false, at: time.moment) { return resendPlain(flight) }
-        if !flight.compressed { gzip.plainFailed() }
-        notice(Notice(.warning, "opensearch_bad_request", [("status", String(status))]))
-        sizing.refused(size: flight.chunks.reduce(0) { $0 + $1.chunk.linesLength })
-        guard flight.chunks.count == 1, let only = flight.chunks.first else {
-            spool.release(flight.chunks.map(\.id))
-            breaker.abandoned()
-            pause(nil, time)
-            return
-        }
-        guard let settler = settler(time) else { return spool.release([only.id]) }
-        do {
-            if only.chunk.events > 1 {
-                breaker.abandoned()
-                settle(try settler.split(only), flight.chunks, time)
-            } else if suspects.isGuilty(only.chunk.idsDigest) {
-                let rejected = try settler.rejectAll(
-                    only, status: status, reason: LedgerReason.document, type: "request_refused", text: "")
-                settle(rejected, flight.chunks, time)
-                suspects.forget(only.chunk.idsDigest)
-                notice(Notice(.warning, "documents_rejected", [("documents", "1"), ("status", String(status))]))
-            } else {
-                suspects.suspect(only.chunk.idsDigest)
-                let wait = rowBackoff.wait(afterFailures: only.attempts + 1)
-                settle(
-                    settler.postponed(only, retryAtMs: time.moment.wallMs + max(1, wait.milliseconds)), flight.chunks,
-                    time)
-                failed(time)
-            }
-        } catch {
-            spool.release([only.id])
-            failed(time)
-        }
     }
 }
 

@@ -117,7 +117,8 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
         var watch = StallWatch(thawed: .zero)
         _ = watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(1))
         watch.froze(thawed: .seconds(1))
-        #expect(watch.check(bytesMoved: 10, isBodySent: true, thawed: .milliseconds(2900)) == .waiting(.milliseconds(100)))
+        #expect(
+            watch.check(bytesMoved: 10, isBodySent: true, thawed: .milliseconds(2900)) == .waiting(.milliseconds(100)))
         #expect(watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(3)) == .lostInFreeze)
     }
 

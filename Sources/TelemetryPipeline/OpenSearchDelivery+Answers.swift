@@ -1,0 +1,96 @@
+import HTTPTransport
+import TelemetryModel
+import TelemetrySinks
+import TelemetrySpool
+
+/// Answers, and requests that ended without one.
+extension OpenSearchDelivery {
+    func handle(_ completion: TransferCompletion, _ time: FlushTime) -> Bool {
+        if let outcome = setup.handle(completion, time) {
+            if case .failed(let retryAfter) = outcome {
+                breaker.failed(at: time.moment, retryAfter: retryAfter)
+                giveBack()
+            }
+            return true
+        }
+        guard let flight = flights.removeValue(forKey: completion.id) else { return false }
+        CrashPoint.reach(.answerReceived)
+        switch completion.result {
+        case .success(let response): answered(flight, response, time)
+        case .failure(let error): broke(flight, error, completion, time)
+        }
+        return true
+    }
+
+    func answered(_ flight: BulkFlight, _ response: HTTPResponse, _ time: FlushTime) {
+        shutdown?.answered = true
+        let verdict = RequestVerdict(status: response.status, retryAfter: response.header("Retry-After"))
+        switch verdict {
+        case .items: items(flight, time)
+        case .split(let weight, let after): tooLarge(flight, weight, after: after, time)
+        case .badRequest: badRequest(flight, response.status, time)
+        case .unauthorized:
+            credentials.refused(at: time.moment)
+            refused(flight, time, floor: .seconds(5), event: "opensearch_unauthorized", status: response.status)
+        case .notFound:
+            refused(flight, time, floor: .seconds(5), event: "opensearch_not_found", status: response.status)
+        case .closedWithoutAnswer: refused(flight, time, event: "opensearch_failed", status: response.status)
+        case .retry(let after):
+            refused(flight, time, after: after, event: "opensearch_failed", status: response.status)
+        }
+    }
+
+    func broke(
+        _ flight: BulkFlight, _ error: HTTPError, _ completion: TransferCompletion, _ time: FlushTime
+    ) {
+        // An answer that broke off confirms the items that had come.
+        if flight.reader.answer.items > 0 { return items(flight, time) }
+        if flight.compressed, error == .closedWithoutAnswer || error == .interrupted, completion.bytesReceived == 0,
+            gzip.gzipFailed(closed: true, at: time.moment)
+        {
+            resendPlain(flight)
+            return
+        }
+        if !flight.compressed { gzip.plainFailed() }
+        spool.release(flight.chunks.map(\.id))
+        if flight.transfer.isFrozen {
+            breaker.abandoned()
+        } else {
+            failed(time)
+            notice(Notice(.warning, "opensearch_unreachable", [("cause", error.description)]))
+        }
+    }
+
+    func refused(
+        _ flight: BulkFlight, _ time: FlushTime, after: Duration? = nil, floor: Duration = .zero, event: String,
+        status: Int
+    ) {
+        spool.release(flight.chunks.map(\.id))
+        failed(time, after: after, floor: floor)
+        notice(Notice(.warning, event, [("status", String(status))]))
+    }
+
+    func failed(_ time: FlushTime, after: Duration? = nil, floor: Duration = .zero) {
+        breaker.failed(at: time.moment, retryAfter: after, floor: floor)
+        guard var phase = shutdown else { return }
+        // The customer pays for this time: a back end that is known to be down gets one probe.
+        if phase.probeUntil != nil || breaker.isOpen { phase.gaveUp = true }
+        shutdown = phase
+    }
+
+    func resendPlain(_ flight: BulkFlight) {
+        breaker.abandoned()
+        if pending == nil {
+            pending = PendingBulk(chunks: flight.chunks, plain: true)
+        } else {
+            gzip.plainFailed()
+            spool.release(flight.chunks.map(\.id))
+        }
+    }
+
+    func accepted(_ flight: BulkFlight) {
+        breaker.succeeded()
+        shutdown?.probeUntil = nil
+        if flight.compressed { gzip.gzipAccepted() } else { gzip.plainAccepted() }
+    }
+}

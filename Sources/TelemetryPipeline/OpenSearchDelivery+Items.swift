@@ -1,0 +1,102 @@
+import TelemetryModel
+import TelemetrySinks
+import TelemetrySpool
+
+/// Answers that were taken: what they confirm is settled, item by item where they do not confirm everything.
+extension OpenSearchDelivery {
+    func items(_ flight: BulkFlight, _ time: FlushTime) {
+        let answer = flight.reader.answer
+        let events = flight.chunks.reduce(0) { $0 + $1.chunk.events }
+        let digest = flight.chunks.reduce(UInt64(0)) { $0 &+ $1.chunk.idsDigest }
+        guard answer.items > 0 else {
+            // HTML, an empty body: an unreadable 200 confirms nothing.
+            refused(flight, time, event: "opensearch_answer_unreadable", status: 200)
+            return
+        }
+        if answer.confirmsAll(events: events, digest: digest)
+            || (!flight.withIDs && answer.items == events && answer.good.count == events)
+        {
+            accepted(flight)
+            sizing.accepted()
+            suspects.othersAccepted()
+            var settlement = Settlement()
+            settlement.chunks = flight.chunks.map { ChunkSettlement(id: $0.id, delivered: $0.chunk.events) }
+            settle(settlement, flight.chunks, time)
+            return
+        }
+        itemByItem(flight, answer, time)
+    }
+
+    func itemByItem(_ flight: BulkFlight, _ answer: BulkAnswer, _ time: FlushTime) {
+        guard let settler = settler(time) else { return spool.release(flight.chunks.map(\.id)) }
+        var chunks = flight.chunks
+        var counted = false
+        while !chunks.isEmpty {
+            let result: ItemSettlement.Result
+            do {
+                result = try settler.settle(chunks, answer, byPosition: !flight.withIDs)
+            } catch {
+                spool.release(chunks.map(\.id))
+                failed(time)
+                notice(Notice(.error, "settle_failed", [("cause", "\(error)")]))
+                return
+            }
+            guard !result.settlement.chunks.isEmpty else {
+                // Items, but none of ours: it confirms nothing.
+                refused(flight, time, event: "opensearch_answer_unreadable", status: 200)
+                return
+            }
+            if !counted { count(result, flight, answer) }
+            counted = true
+            let gone = settle(result.settlement, chunks, time)
+            if gone.isEmpty { return }
+            // Another flight settled these meanwhile: the rest is gathered without them.
+            chunks.removeAll { gone.contains($0.id) }
+        }
+    }
+
+    func count(_ result: ItemSettlement.Result, _ flight: BulkFlight, _ answer: BulkAnswer) {
+        accepted(flight)
+        if result.idsUnsupported { usesIDs = false }
+        if result.delivered > 0, !answer.failed.contains(where: { $0.verdict == .retry }) {
+            sizing.accepted()
+            suspects.othersAccepted()
+        }
+        if result.unavailable > 0 {
+            let statuses = Set(answer.failed.map(\.status)).sorted().map(String.init).joined(separator: ",")
+            notice(
+                Notice(
+                    .warning, "index_unavailable",
+                    [("documents", String(result.unavailable)), ("statuses", statuses)]))
+        }
+        if result.rejected > 0 {
+            notice(Notice(.warning, "documents_rejected", [("documents", String(result.rejected))]))
+        }
+    }
+
+    func settler(_ time: FlushTime) -> ItemSettlement? {
+        guard let encoder else { return nil }
+        return ItemSettlement(
+            encoder: encoder, nowMs: time.moment.wallMs, requestBytes: requestBytes,
+            wait: { [self] failures, floor in rowBackoff.wait(afterFailures: failures, floor: floor) })
+    }
+
+    /// One transaction.
+    /// - Returns: chunks that another flight settled and that have to be taken out first; then nothing has changed.
+    @discardableResult
+    func settle(_ settlement: Settlement, _ chunks: [StoredChunk], _ time: FlushTime) -> [Int64] {
+        var settlement = settlement
+        settlement.holdsWaiting = shutdown != nil
+        let touched = Set(settlement.chunks.map(\.id) + settlement.postponed.map(\.id))
+        do throws(SpoolError) {
+            if case .conflict(let gone) = try spool.settle(settlement) { return gone }
+            spool.release(chunks.map(\.id).filter { !touched.contains($0) })
+        } catch {
+            // What was confirmed stays in the spool and is sent again: `create` answers 409.
+            spool.release(chunks.map(\.id))
+            failed(time)
+            notice(Notice(.error, "settle_failed", [("cause", error.description)]))
+        }
+        return []
+    }
+}
