@@ -35,7 +35,8 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
         for failures in 1...12 {
             for _ in 0..<200 {
                 let wait = backoff.wait(afterFailures: failures)
-                #expect(again.wait(afterFailures: failures) == wait)
+                let value1 = again.wait(afterFailures: failures)
+                #expect(value1 == wait)
                 #expect(wait <= Backoff.cap)
                 longest[failures] = max(longest[failures] ?? .zero, wait)
             }
@@ -48,7 +49,8 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
 
     @Test func `a wait the server asked for is the least`() {
         var backoff = Backoff(seed: 1)
-        #expect(backoff.wait(afterFailures: 1, floor: .seconds(40)) == .seconds(40))
+        let value2 = backoff.wait(afterFailures: 1, floor: .seconds(40))
+        #expect(value2 == .seconds(40))
     }
 }
 
@@ -91,16 +93,20 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
 @Suite struct ThawedClockTests {
     @Test func `a freeze is noticed whether or not the monotonic clock counted it`() {
         var clock = ThawedClock(at: moment(0))
-        #expect(!clock.advance(to: moment(100), afterWaitingUpTo: .milliseconds(100)))
-        #expect(clock.advance(to: moment(60_100), afterWaitingUpTo: .milliseconds(100)))
+        let value3 = clock.advance(to: moment(100), afterWaitingUpTo: .milliseconds(100))
+        #expect(!value3)
+        let value4 = clock.advance(to: moment(60_100), afterWaitingUpTo: .milliseconds(100))
+        #expect(value4)
         #expect(clock.elapsed == .milliseconds(200))
-        #expect(clock.advance(to: moment(60_101, wall: 200_000), afterWaitingUpTo: .milliseconds(100)))
+        let value5 = clock.advance(to: moment(60_101, wall: 200_000), afterWaitingUpTo: .milliseconds(100))
+        #expect(value5)
         #expect(clock.elapsed == .milliseconds(201))
     }
 
     @Test func `a starved CPU is no freeze`() {
         var clock = ThawedClock(at: moment(0))
-        #expect(!clock.advance(to: moment(600), afterWaitingUpTo: .milliseconds(50)))
+        let value6 = clock.advance(to: moment(600), afterWaitingUpTo: .milliseconds(50))
+        #expect(!value6)
         #expect(clock.elapsed == .milliseconds(600))
     }
 }
@@ -108,24 +114,29 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
 @Suite struct StallWatchTests {
     @Test func `a request that moves is left alone, one that stands still is not`() {
         var watch = StallWatch(thawed: .zero)
-        #expect(watch.check(bytesMoved: 10, isBodySent: false, thawed: .seconds(9)) == .waiting(.seconds(10)))
-        #expect(watch.check(bytesMoved: 10, isBodySent: false, thawed: .seconds(19)) == .stalled)
-        #expect(watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(19)) == .waiting(.seconds(35)))
+        let value7 = watch.check(bytesMoved: 10, isBodySent: false, thawed: .seconds(9))
+        #expect(value7 == .waiting(.seconds(10)))
+        let value8 = watch.check(bytesMoved: 10, isBodySent: false, thawed: .seconds(19))
+        #expect(value8 == .stalled)
+        let value9 = watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(19))
+        #expect(value9 == .waiting(.seconds(35)))
     }
 
     @Test func `after a freeze two seconds without movement end it, uncounted`() {
         var watch = StallWatch(thawed: .zero)
         _ = watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(1))
         watch.froze(thawed: .seconds(1))
-        #expect(
-            watch.check(bytesMoved: 10, isBodySent: true, thawed: .milliseconds(2900)) == .waiting(.milliseconds(100)))
-        #expect(watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(3)) == .lostInFreeze)
+        let value10 = watch.check(bytesMoved: 10, isBodySent: true, thawed: .milliseconds(2900))
+        #expect(value10 == .waiting(.milliseconds(100)))
+        let value11 = watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(3))
+        #expect(value11 == .lostInFreeze)
     }
 
     @Test func `an answer that moves after a freeze is waited for`() {
         var watch = StallWatch(thawed: .zero)
         watch.froze(thawed: .seconds(1))
-        #expect(watch.check(bytesMoved: 99, isBodySent: true, thawed: .milliseconds(2900)) == .waiting(.seconds(45)))
+        let value12 = watch.check(bytesMoved: 99, isBodySent: true, thawed: .milliseconds(2900))
+        #expect(value12 == .waiting(.seconds(45)))
     }
 }
 
@@ -150,26 +161,40 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
 @Suite struct GzipPreferenceTests {
     @Test func `gzip is given up only after plain was accepted and the next gzip failed again`() {
         var gzip = GzipPreference()
-        #expect(gzip.usesGzip(at: moment(0)))
-        #expect(gzip.gzipFailed(closed: false, at: moment(0)))
-        #expect(!gzip.usesGzip(at: moment(0)))
+        let value13 = gzip.usesGzip(at: moment(0))
+        #expect(value13)
+        let value14 = gzip.gzipFailed(closed: false, at: moment(0))
+        #expect(value14)
+        let value15 = gzip.usesGzip(at: moment(0))
+        #expect(!value15)
         gzip.plainAccepted()
-        #expect(gzip.usesGzip(at: moment(1)))
-        #expect(gzip.gzipFailed(closed: false, at: moment(1)))
-        #expect(!gzip.usesGzip(at: moment(2)))
-        #expect(!gzip.usesGzip(at: moment(599_999)))
-        #expect(gzip.usesGzip(at: moment(600_001)))
+        let value16 = gzip.usesGzip(at: moment(1))
+        #expect(value16)
+        let value17 = gzip.gzipFailed(closed: false, at: moment(1))
+        #expect(value17)
+        let value18 = gzip.usesGzip(at: moment(2))
+        #expect(!value18)
+        let value19 = gzip.usesGzip(at: moment(599_999))
+        #expect(!value19)
+        let value20 = gzip.usesGzip(at: moment(600_001))
+        #expect(value20)
         gzip.gzipAccepted()
-        #expect(gzip.usesGzip(at: moment(600_002)))
+        let value21 = gzip.usesGzip(at: moment(600_002))
+        #expect(value21)
     }
 
     @Test func `one closed connection is no suspicion, two in a row are`() {
         var gzip = GzipPreference()
-        #expect(!gzip.gzipFailed(closed: true, at: moment(0)))
-        #expect(gzip.usesGzip(at: moment(0)))
-        #expect(gzip.gzipFailed(closed: true, at: moment(0)))
-        #expect(!gzip.usesGzip(at: moment(0)))
+        let value22 = gzip.gzipFailed(closed: true, at: moment(0))
+        #expect(!value22)
+        let value23 = gzip.usesGzip(at: moment(0))
+        #expect(value23)
+        let value24 = gzip.gzipFailed(closed: true, at: moment(0))
+        #expect(value24)
+        let value25 = gzip.usesGzip(at: moment(0))
+        #expect(!value25)
         gzip.plainFailed()
-        #expect(gzip.usesGzip(at: moment(0)))
+        let value26 = gzip.usesGzip(at: moment(0))
+        #expect(value26)
     }
 }
