@@ -75,15 +75,17 @@ extension Story {
         let byIndex = Dictionary(grouping: documents, by: \.index)
         for (index, found) in byIndex.sorted(by: { $0.key < $1.key }) {
             say("  \(index): \(found.count) documents")
-            guard let sample = found.first(where: { isTelling($0) }) ?? found.first else { continue }
-            say("    \(sample.id)  \(String(decoding: sample.source, as: UTF8.self))")
+            for sample in samples(found) {
+                say("    \(sample.id)  \(String(decoding: sample.source, as: UTF8.self))")
+            }
         }
     }
 
-    /// A report or a line of an invocation says more than the events of init.
-    private func isTelling(_ document: FoundDocument) -> Bool {
-        let text = String(decoding: document.source, as: UTF8.self)
-        return text.contains("platform.report") || text.contains("\"function\"")
+    /// A report, a text line and a JSON line say more than the events of init.
+    private func samples(_ documents: [FoundDocument]) -> [FoundDocument] {
+        ["\"platform.report\"", "\"message\":\"evt-", "\"marker\":\"evt-"].compactMap { sign in
+            documents.first { String(decoding: $0.source, as: UTF8.self).contains(sign) }
+        }
     }
 
     private func printScrape(_ problems: inout [String]) throws {
@@ -101,6 +103,7 @@ extension Story {
 
     private func printFigures() {
         let books = TelemetryBooks.Entries.sum(lives.map(\.books.snapshot))
+        let starts = lives.flatMap { $0.environment.inits }.flatMap(\.extensions)
         let firsts = starts.compactMap { $0.firstNext?.milliseconds }.sorted()
         if let low = firsts.first, let high = firsts.last {
             say(String(format: "  exec to first next         %.1f to %.1f ms over %d starts", low, high, firsts.count))

@@ -8,7 +8,6 @@ final class Story {
     let markers = MarkerSource()
     let began = ContinuousClock.now
     private(set) var lives: [Life] = []
-    private(set) var starts: [InitOutcome.Extension] = []
     private(set) var heldNext: [Duration] = []
     private(set) var invocations = 0
     private(set) var disk: (bytes: Int, events: Int)?
@@ -36,7 +35,7 @@ final class Story {
         let books = TelemetryBooks()
         let environment = try ExecutionEnvironment(setup, markers: markers, books: books)
         lives.append(Life(label: label, environment: environment, books: books))
-        starts += try environment.start().extensions
+        try environment.start()
         return environment
     }
 
@@ -58,15 +57,18 @@ final class Story {
             try invoke(environment, times: 6 * size, Self.jsonLogs(25))
             return environment
         }
-        try chapter("Frozen for three seconds between two invocations") {
+        try chapter("Frozen for four seconds between two invocations") {
             try invoke(text, times: 1, Self.textLogs(40))
-            text.idle(.seconds(3))
+            text.idle(.seconds(4))
             try invoke(text, times: 2, Self.textLogs(10))
         }
         try chapter("The function hangs: timeout, SHUTDOWN, SIGKILL, a new start on the same /tmp") {
             var hang = Self.textLogs(30)
             hang.ending = .hang
             try invoke(text, times: 1, hang)
+            if let reset = text.resets.last, let end = reset.ends[extensionName] {
+                say("  after SHUTDOWN: \(end), " + String(format: "%.0f ms", reset.duration.milliseconds))
+            }
             try invoke(text, times: 3, Self.textLogs(10))
         }
         try outage(text, json)
@@ -76,7 +78,11 @@ final class Story {
             try invoke(json, times: 2, Self.jsonLogs(10))
         }
         try chapter("Spindown: the last drain within two seconds") {
-            for index in lives.indices { lives[index].end = lives[index].environment.shutdown() }
+            for index in lives.indices {
+                let end = lives[index].environment.shutdown()
+                lives[index].end = end
+                say("  \(lives[index].label): " + String(format: "%.0f ms", end.duration.milliseconds))
+            }
         }
     }
 
@@ -89,9 +95,10 @@ final class Story {
             text.deliverTelemetry()
             let before = text.books.acknowledgedCount
             backEnds.fail()
-            try invoke(text, times: 10 * size, Self.textLogs(200))
+            try invoke(text, times: 20 * size, Self.textLogs(250))
             try invoke(json, times: 3 * size, Self.jsonLogs(50))
             text.deliverTelemetry()
+            say("  answered to the function all the same: next was held \(longestHold()) at most")
             disk = (Self.bytes(in: text.temporaryDirectory + "/permafrost"), text.books.acknowledgedCount - before)
         }
         try chapter("The back ends are there again: the backlog drains while the function runs") {
@@ -105,6 +112,10 @@ final class Story {
                 try invoke(json, times: 1, invocation)
             } while try undelivered() > 200 && ContinuousClock.now < deadline
         }
+    }
+
+    private func longestHold() -> String {
+        String(format: "%.1f ms", heldNext.suffix(20 * size).max()?.milliseconds ?? 0)
     }
 
     /// Events that are acknowledged and in no document yet, over both environments.

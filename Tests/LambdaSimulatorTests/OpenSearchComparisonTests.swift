@@ -1,6 +1,6 @@
 import Foundation
 import HTTPTransport
-import LambdaSimulator
+@testable import LambdaSimulator
 import Testing
 
 /// The stand-in answers as the real node does.
@@ -68,7 +68,7 @@ import Testing
         if let result = member.value["result"]?.text { text += " " + result }
         if let error = member.value["error"] {
             text += " " + (error["type"]?.text ?? "-")
-            if let cause = error[path: "caused_by", "type"]?.text { text += " < " + cause }
+            if let cause = error["caused_by", "type"]?.text { text += " < " + cause }
         }
         return text
     }

@@ -1,5 +1,5 @@
 import Deflate
-import LambdaSimulator
+@testable import LambdaSimulator
 
 /// One request of the corpus that the stand-in and the real node must answer alike.
 struct CorpusRequest: Sendable {
@@ -25,7 +25,7 @@ struct CorpusRequest: Sendable {
         self.method = method
         self.path = path
         headers = json == nil ? [:] : ["Content-Type": "application/json"]
-        body = json.map { Array($0.utf8) }
+        body = json.map { Array($0.utf8) } ?? (method == "POST" ? [] : nil)
     }
 
     func with(path: String) -> CorpusRequest {

@@ -1,5 +1,6 @@
 import Foundation
-import LambdaSimulator
+import HTTPTransport
+@testable import LambdaSimulator
 
 /// Real back ends for the comparisons. Each is nil, with a reason, where it cannot be had.
 enum RealServers {
@@ -70,15 +71,17 @@ enum RealServers {
         return server.port
     }
 
+    /// Not with Foundation's `Process`: it takes a child for running as long as a daemon of that child's holds its socket.
     private static func run(_ path: String, _ arguments: [String]) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        return String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+        let output = try TemporaryDirectory.make("output")
+        defer { TemporaryDirectory.remove(output) }
+        let descriptor = open(output + "/text", O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+        defer { close(descriptor) }
+        let pid = try Spawn.run(
+            path: path, arguments: arguments, variables: ProcessInfo.processInfo.environment, workingDirectory: "/",
+            output: descriptor, errors: descriptor)
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        return try String(contentsOfFile: output + "/text", encoding: .utf8)
     }
 }

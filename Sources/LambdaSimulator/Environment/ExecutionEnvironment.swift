@@ -36,6 +36,8 @@ package final class ExecutionEnvironment: Sendable {
         /// Lines of processes that are gone, by extension.
         var earlierLines: [String: [ExtensionLine]] = [:]
         var exits: [String: [ProcessExit]] = [:]
+        var inits: [InitOutcome] = []
+        var resets: [ShutdownOutcome] = []
         /// Set when this environment is a copy of a snapshot.
         var isRestored = false
     }
@@ -101,6 +103,11 @@ package final class ExecutionEnvironment: Sendable {
 
     /// How an extension's earlier processes ended, in order.
     package func exits(_ name: String) -> [ProcessExit] { state.withLock { $0.exits[name] ?? [] } }
+
+    /// Every init so far, suppressed ones included.
+    package var inits: [InitOutcome] { state.withLock { $0.inits } }
+    /// The SHUTDOWN phases of timeouts and crashes so far.
+    package var resets: [ShutdownOutcome] { state.withLock { $0.resets } }
 
     // MARK: Time between invocations
 

@@ -166,8 +166,12 @@ package final class ExtensionProcess: Sendable {
         }
     }
 
+    /// Returns when the process has stopped.
     func freeze() {
         send(SIGSTOP)
+        var information = siginfo_t()
+        // WNOWAIT: the end of the process, should it come now, is the reaper's.
+        waitid(P_PID, id_t(pid), &information, WSTOPPED | WEXITED | WNOWAIT)
         state.withLock { $0.isFrozen = true }
     }
 

@@ -23,6 +23,7 @@ package extension ExecutionEnvironment {
         if !isRestored { stream.emit(PlatformEvents.initStart(setup, phase: phase, instanceID: instanceID)) }
         for path in setup.extensions { try startProcess(path) }
         let outcome = try waitForExtensions(since: began)
+        state.withLock { $0.inits.append(outcome) }
         runtimeAPI.closeRegistration()
         if !isRestored {
             for agent in runtimeAPI.agents { stream.emit(PlatformEvents.extension(agent)) }

@@ -16,6 +16,7 @@ package extension ExecutionEnvironment {
         let outcome = endProcesses(reason)
         stream.closePublishers()
         runtimeAPI.reset()
+        state.withLock { $0.resets.append(outcome) }
         return outcome
     }
 

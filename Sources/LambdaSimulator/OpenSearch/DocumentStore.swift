@@ -112,7 +112,12 @@ package struct DocumentStore: Sendable {
     }
 
     mutating func update(_ expression: String, settings: [String: String]) {
-        for index in resolve(expression) { indices[index]?.settings.merge(settings) { $1 } }
+        for index in resolve(expression) {
+            var all = indices[index]?.settings ?? [:]
+            all.merge(settings) { $1 }
+            // `null` takes a setting back.
+            indices[index]?.settings = all.filter { $0.value != "null" }
+        }
     }
 
     // MARK: Documents
@@ -196,8 +201,18 @@ package struct DocumentStore: Sendable {
             "[\(id)]: version conflict, document already exists (current version [\(present.version)])")
     }
 
+    private static let notContent = (
+        type: "not_x_content_exception",
+        reason: "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes"
+    )
+
     private mutating func admit(_ bytes: [UInt8], id: String, into name: String) throws(OpenSearchFailure) {
         guard !bytes.isEmpty else { throw .mapperParsing("failed to parse, document is empty") }
+        // The format is guessed from the first character, before any parser looks at it.
+        let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        guard bytes[start...].first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) == UInt8(ascii: "{") else {
+            throw .mapperParsing("failed to parse", cause: Self.notContent)
+        }
         let document: JSONValue
         do {
             document = try StrictJSON.parse(bytes)
@@ -205,9 +220,7 @@ package struct DocumentStore: Sendable {
             throw .mapperParsing("failed to parse", cause: (error.type, error.reason))
         }
         guard case .object = document else {
-            throw .mapperParsing(
-                "failed to parse",
-                cause: ("not_x_content_exception", "Compressor detection can only be called on some xcontent bytes"))
+            throw .mapperParsing("failed to parse", cause: Self.notContent)
         }
         try indices[name]?.mapping.admit(document, id: id)
     }

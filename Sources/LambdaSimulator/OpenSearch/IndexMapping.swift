@@ -132,9 +132,12 @@ package struct IndexMapping: Sendable {
             _ member: JSONValue.Member, under prefix: String, depth: Int, dynamic: Dynamic
         ) throws(OpenSearchFailure) {
             if prefix.isEmpty, ["_id", "_source", "_index", "_type", "_routing"].contains(member.name) {
-                throw .mapperParsing(
+                let reason =
                     "Field [\(member.name)] is a metadata field and cannot be added inside a document. "
-                        + "Use the index API request parameters.")
+                    + "Use the index API request parameters."
+                throw .mapperParsing(
+                    "failed to parse field [\(member.name)] of type [\(member.name)] in document with id '\(id)'",
+                    cause: ("mapper_parsing_exception", reason))
             }
             var parts = member.name.split(separator: ".", omittingEmptySubsequences: false)
             if parts.count > 1, parts.last?.isEmpty == true { parts.removeLast() }
@@ -150,7 +153,10 @@ package struct IndexMapping: Sendable {
                 switch known(path) {
                 case .object(let own): dynamic = own ?? dynamic
                 case .disabled, .flatObject: return
-                case .scalar(let type): throw scalarGotObject(path, type, member.value)
+                case .scalar(let type):
+                    throw .mapperParsing(
+                        "Could not dynamically add mapping for field [\(member.name)]. Existing mapping for "
+                            + "[\(path)] must be of type object but found [\(type)].")
                 case nil:
                     guard try mayLearn(path, dynamic) else { return }
                     learn(path, .object(nil), weight: 1)
@@ -218,7 +224,11 @@ package struct IndexMapping: Sendable {
                 learn(path, .scalar(isDate ? "date" : "text"), weight: isDate ? 1 : 2)
             case .number(let text):
                 let isWhole = !text.contains { ".eE".contains($0) }
-                if isWhole, Int64(text) == nil { throw outOfRange(text, path: path, type: nil) }
+                if isWhole, Int64(text) == nil {
+                    // Nothing is learnt of a value that is skipped.
+                    if mapping.ignoresMalformed { return }
+                    throw outOfRange(text)
+                }
                 learn(path, .scalar(isWhole ? "long" : "float"), weight: 1)
                 try scalar(value, type: isWhole ? "long" : "float", path: path)
             case .bool: learn(path, .scalar("boolean"), weight: 1)
@@ -226,10 +236,9 @@ package struct IndexMapping: Sendable {
             }
         }
 
-        private func outOfRange(_ text: String, path: String, type: String?) -> OpenSearchFailure {
+        private func outOfRange(_ text: String) -> OpenSearchFailure {
             .mapperParsing(
-                type.map { "failed to parse field [\(path)] of type [\($0)] in document with id '\(id)'" }
-                    ?? "failed to parse",
+                "failed to parse",
                 cause: ("input_coercion_exception", "Numeric value (\(text)) out of range of long"))
         }
 
@@ -237,7 +246,7 @@ package struct IndexMapping: Sendable {
             .mapperParsing(
                 "failed to parse field [\(path)] of type [\(type)] in document with id '\(id)'. "
                     + "Preview of field's value: '\(value.description)'",
-                cause: ("illegal_state_exception", "Can't get text on a START_OBJECT"))
+                cause: ScalarField.objectCause(type: type))
         }
 
         private func scalar(_ value: JSONValue, type: String, path: String) throws(OpenSearchFailure) {
@@ -250,7 +259,7 @@ package struct IndexMapping: Sendable {
             throw .mapperParsing(
                 "failed to parse field [\(path)] of type [\(type)] in document with id '\(id)'. "
                     + "Preview of field's value: '\(value.text ?? value.description)'",
-                cause: ("illegal_argument_exception", "For input string: \"\(value.text ?? value.description)\""))
+                cause: ScalarField.cause(value, type: type))
         }
     }
 }
@@ -274,6 +283,26 @@ enum ScalarField {
         case ("boolean", _): false
         case ("date", .string(let text)): DateText.isAccepted(text)
         default: true
+        }
+    }
+
+    static func objectCause(type: String) -> (type: String, reason: String) {
+        switch type {
+        case "text", "keyword", "date": ("illegal_state_exception", "Can't get text on a START_OBJECT")
+        default: ("json_parse_exception", "Current token (START_OBJECT) not of a kind that \(type) takes")
+        }
+    }
+
+    /// What the parser of a field's type complains of.
+    static func cause(_ value: JSONValue, type: String) -> (type: String, reason: String) {
+        let text = value.text ?? value.description
+        switch (type, value) {
+        case ("long", .bool), ("integer", .bool), ("short", .bool), ("float", .bool), ("double", .bool):
+            return ("json_parse_exception", "Current token (VALUE_\(text.uppercased())) not numeric")
+        case ("boolean", .number): return ("json_parse_exception", "Current token (VALUE_NUMBER_INT) not of boolean type")
+        case ("long", .number): return ("input_coercion_exception", "Numeric value (\(text)) out of range of long")
+        case ("float", .string), ("double", .string): return ("number_format_exception", "For input string: \"\(text)\"")
+        default: return ("illegal_argument_exception", "For input string: \"\(text)\"")
         }
     }
 

@@ -48,7 +48,8 @@ package struct IndexTemplate: Sendable {
                 for member in members { walk(member.value, path.isEmpty ? member.name : "\(path).\(member.name)") }
             case .string(let text), .number(let text): result[path] = text
             case .bool(let value): result[path] = value ? "true" : "false"
-            default: break
+            case .null: result[path] = "null"
+            case .array: break
             }
         }
         if let settings { walk(settings, "") }

@@ -63,6 +63,11 @@ package final class FakePushGateway: Sendable {
     }
 
     private func pushPath(_ request: ServiceRequest) -> ServiceAnswer {
+        // The real one's router cleans paths by redirecting.
+        if request.path.contains("//") { return ServiceAnswer(301) }
+        if request.path == "/metrics/job/" {
+            return request.method == "GET" ? ServiceAnswer(404, text: "404 page not found\n") : ServiceAnswer(307)
+        }
         let labels: [String: String]
         switch GroupingKey.read(request.path) {
         case .notFound: return ServiceAnswer(404, text: "404 page not found\n")

@@ -13,7 +13,8 @@ enum GroupingKey {
         guard decoded.hasPrefix("/metrics/") else { return .notFound }
         decoded.removeFirst("/metrics/".count)
         var parts = decoded.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        if parts.count > 1, parts.last == "" { parts.removeLast() }
+        // `/metrics/job/x/` is `/metrics/job/x`; behind a label it would be an empty value.
+        if parts.count == 3, parts.last == "" { parts.removeLast() }
         guard parts.count >= 2, parts[0] == "job" || parts[0] == "job@base64" else { return .notFound }
         var job = parts[1]
         if parts[0] == "job@base64" {

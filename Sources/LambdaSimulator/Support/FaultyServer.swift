@@ -152,11 +152,18 @@ package final class FaultyServer: Sendable {
             ? nil
             : faults.requestFault(
                 method: parsed.method, path: parsed.path, isDefaultTarget: isDefaultTarget(parsed))
-        var record = RequestRecord(
+        let record = RequestRecord(
             method: parsed.method, path: parsed.path, bodyBytes: parsed.body.count,
             isGzip: parsed.contentEncoding?.lowercased() == "gzip", status: nil, stored: 0, isFaulted: fault != nil,
             receivedAt: .now)
-        perform(fault, parsed, responder, &record)
+        perform(fault, parsed, responder, record)
+    }
+
+    /// Before the answer leaves: who has it must find its request in the record.
+    private func keep(_ record: RequestRecord, status: Int? = nil, stored: Int = 0) {
+        var record = record
+        record.status = status
+        record.stored = stored
         let finished = record
         state.withLock { state in
             state.total += 1
@@ -166,17 +173,20 @@ package final class FaultyServer: Sendable {
     }
 
     private func perform(
-        _ fault: FaultKind?, _ request: ServiceRequest, _ responder: HTTPResponder, _ record: inout RequestRecord
+        _ fault: FaultKind?, _ request: ServiceRequest, _ responder: HTTPResponder, _ record: RequestRecord
     ) {
         switch fault {
         case .status(let status, let headers, let body, let contentType):
-            record.status = status
+            keep(record, status: status)
             respond(
                 responder,
                 ServiceAnswer(status, contentType: contentType, headers: headers, body: Array(body.utf8)))
             return
-        case .hang: return
+        case .hang:
+            keep(record)
+            return
         case .closeWithoutAnswer:
+            keep(record)
             responder.abort(reset: false)
             return
         case .stall(let time): pause(time)
@@ -185,17 +195,20 @@ package final class FaultyServer: Sendable {
         var ignored = 0
         if case .fewerItems(let items) = fault { ignored = items }
         let outcome = serve(request, ignored)
-        record.stored = outcome.stored
         guard let answer = outcome.answer else {
+            keep(record, stored: outcome.stored)
             responder.abort(reset: false)
             return
         }
         switch fault {
-        case .lostAnswer: responder.abort(reset: true)
+        case .lostAnswer:
+            keep(record, stored: outcome.stored)
+            responder.abort(reset: true)
         case .halfAnswerThenHang, .halfAnswerThenClose:
+            keep(record, stored: outcome.stored)
             responder.respondRaw(Self.firstHalf(of: answer), thenClose: fault == .halfAnswerThenClose)
         case .delay(let time):
-            record.status = answer.status
+            keep(record, status: answer.status, stored: outcome.stored)
             let later = LoopConfined(responder)
             let server = state.withLock { $0.server }
             DispatchQueue.global().asyncAfter(deadline: .now() + time.seconds) {
@@ -204,7 +217,7 @@ package final class FaultyServer: Sendable {
                 }
             }
         default:
-            record.status = answer.status
+            keep(record, status: answer.status, stored: outcome.stored)
             respond(responder, answer)
         }
     }

@@ -9,6 +9,7 @@ package final class EventStream: Sendable {
         var isInitializing = false
         var leftovers: [String: TelemetryPublisher.Leftover] = [:]
         var isPaused = false
+        var announcesSubscriptions = true
     }
 
     private let state = Mutex(State())
@@ -53,6 +54,7 @@ package final class EventStream: Sendable {
             return (publisher, state.initEvents)
         }
         for event in earlier { publisher.offer(event) }
+        guard state.withLock({ $0.announcesSubscriptions }) else { return }
         emit(PlatformEvents.telemetrySubscription(name, types: subscription.types))
     }
 
@@ -95,12 +97,16 @@ package final class EventStream: Sendable {
 
     var leftovers: [String: TelemetryPublisher.Leftover] { state.withLock { $0.leftovers } }
 
-    /// Gives what a snapshot had not delivered to this copy's subscribers.
+    /// Gives what a snapshot had not delivered to this copy's subscribers, as bodies of their own. Their subscription is
+    /// not announced: on the real service it is the snapshot's.
     func adopt(_ leftovers: [String: TelemetryPublisher.Leftover]) {
         for leftover in leftovers.values {
             for element in leftover.unacknowledged?.elements ?? [] { books.offer(element.key) }
             for element in leftover.queued { books.offer(element.key) }
         }
-        state.withLock { $0.leftovers = leftovers }
+        state.withLock { state in
+            state.leftovers = leftovers
+            state.announcesSubscriptions = false
+        }
     }
 }
