@@ -27,6 +27,7 @@ package struct QuantileSketch: Equatable, Sendable {
     private static let gamma = (1 + relativeError) / (1 - relativeError)
     private static let logGamma = log(gamma)
     private static let smallest = 1e-9
+    private static let slack = 64
 
     package init() {}
 
@@ -41,6 +42,7 @@ package struct QuantileSketch: Equatable, Sendable {
             zeros += 1
             return
         }
+        let width = buckets.count
         let bucket = Int((log(value) / Self.logGamma).rounded(.up))
         if buckets.isEmpty {
             firstBucket = bucket
@@ -58,7 +60,8 @@ package struct QuantileSketch: Equatable, Sendable {
             if index >= buckets.count { buckets.append(contentsOf: repeatElement(0, count: index - buckets.count + 1)) }
             buckets[index] += 1
         }
-        if buckets.count > 256 { collapse() }
+        // Between two looks 32 counts may need a byte more each; the slack covers it.
+        if buckets.count > 256, buckets.count > width || count % 32 == 0 { collapse() }
     }
 
     /// The nearest-rank quantile, NaN without observations. `q` in 0…1.
@@ -81,7 +84,7 @@ package struct QuantileSketch: Equatable, Sendable {
     private func bucketsFit(_ bucketCount: Int) -> Bool { bucketCount <= 16_384 }
 
     private mutating func collapse() {
-        while encoded().count > Self.maximumEncodedSize, buckets.count > 1 {
+        while encoded().count > Self.maximumEncodedSize - Self.slack, buckets.count > 1 {
             let merged = max(1, buckets.count / 64)
             let low = buckets[0...merged].reduce(0, +)
             buckets.removeFirst(merged)
@@ -90,7 +93,8 @@ package struct QuantileSketch: Equatable, Sendable {
         }
     }
 
-    /// Version byte, varints, then runs of buckets: a count, or 0 and the length of a run of empty buckets.
+    /// Version byte, varints, then the buckets: 0 is an empty one, 1 and a length are a run of empty ones, anything else
+    /// is a count plus 1.
     package func encoded() -> [UInt8] {
         var bytes: [UInt8] = [1]
         func varint(_ value: UInt64) {
@@ -110,14 +114,19 @@ package struct QuantileSketch: Equatable, Sendable {
         varint(UInt64(buckets.count))
         var index = 0
         while index < buckets.count {
-            varint(buckets[index])
-            if buckets[index] == 0 {
-                var end = index
-                while end < buckets.count, buckets[end] == 0 { end += 1 }
+            var end = index
+            while end < buckets.count, buckets[end] == 0 { end += 1 }
+            switch end - index {
+            case 0:
+                varint(buckets[index] &+ 1)
+                index += 1
+            case 1:
+                varint(0)
+                index = end
+            default:
+                varint(1)
                 varint(UInt64(end - index))
                 index = end
-            } else {
-                index += 1
             }
         }
         return bytes
@@ -151,11 +160,11 @@ package struct QuantileSketch: Equatable, Sendable {
         var buckets: [UInt64] = []
         while buckets.count < Int(length) {
             guard let value = varint() else { return nil }
-            if value == 0 {
+            if value == 1 {
                 guard let run = varint(), run > 0, run <= length - UInt64(buckets.count) else { return nil }
                 buckets.append(contentsOf: repeatElement(0, count: Int(run)))
             } else {
-                buckets.append(value)
+                buckets.append(value == 0 ? 0 : value - 1)
             }
         }
         guard position == bytes.count else { return nil }
