@@ -12,7 +12,7 @@ extension Story {
         say("\nFound in OpenSearch")
         printDocuments(documents)
         say("\nFound in PushGateway, as Prometheus would scrape it")
-        try printScrape(&problems)
+        try printScrape(documents, &problems)
         say("\nFigures")
         printFigures()
         for life in lives { life.environment.close() }
@@ -30,10 +30,12 @@ extension Story {
     private func printBooks(_ problems: inout [String]) {
         for life in lives {
             let books = life.books.snapshot
-            say("  \(life.label): the platform got a 200 for \(books.acknowledgedElements) events in "
-                + "\(books.acknowledgedPosts) POSTs, dropped \(books.dropped.count)")
+            say(
+                "  \(life.label): the platform got a 200 for \(books.acknowledgedElements) events in "
+                    + "\(books.acknowledgedPosts) POSTs, dropped \(books.dropped.count)")
             let lines = life.environment.lines(extensionName)
-            guard let closing = ClosingLine.last(in: lines), let line = lines.last(where: { ClosingLine($0.text) != nil })
+            guard let closing = ClosingLine.last(in: lines),
+                let line = lines.last(where: { ClosingLine($0.text) != nil })
             else {
                 problems.append("\(life.label): the extension printed no closing line")
                 continue
@@ -88,14 +90,18 @@ extension Story {
         }
     }
 
-    private func printScrape(_ problems: inout [String]) throws {
-        let groups = try backEnds.scrape().split(separator: "\n")
+    /// Only the groups of this run: a real gateway keeps those of others.
+    private func printScrape(_ documents: [FoundDocument], _ problems: inout [String]) throws {
+        let instances = Set(documents.compactMap { (try? StrictJSON.parse($0.source))?["faas", "instance"]?.text })
         let family = "permafrost_invocation_duration_seconds"
-        let function = lives.first?.environment.setup.functionName ?? ""
-        let lines = groups.filter { $0.contains(family) && ($0.hasPrefix("#") || $0.contains("job=\"\(function)\"")) }
+        let lines = try backEnds.scrape().split(separator: "\n").filter { line in
+            line.contains(family)
+                && (line.hasPrefix("#") || instances.contains { line.contains("instance=\"\($0)\"") })
+        }
         for line in lines { say("  \(line)") }
-        if !lines.contains(where: { $0.hasPrefix(family + "_count") }) {
-            problems.append("PushGateway has no \(family)_count")
+        let counts = lines.filter { $0.hasPrefix(family + "_count") }
+        if counts.count != lives.count {
+            problems.append("\(counts.count) of \(lives.count) environments have a \(family)_count in PushGateway")
         }
     }
 
@@ -127,7 +133,8 @@ extension Story {
         if let disk, disk.events > 0 {
             say(
                 String(
-                    format: "  on disk in the outage      %.0f bytes an event (%d bytes, write-ahead log included, %d events)",
+                    format:
+                        "  on disk in the outage      %.0f bytes an event (%d bytes, write-ahead log included, %d events)",
                     Double(disk.bytes) / Double(disk.events), disk.bytes, disk.events))
         }
         say(String(format: "  the whole story            %.1f s", (ContinuousClock.now - began).seconds))

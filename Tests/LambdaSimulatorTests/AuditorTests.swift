@@ -1,5 +1,6 @@
-@testable import LambdaSimulator
 import Testing
+
+@testable import LambdaSimulator
 
 @Suite struct AuditorTests {
     private let report = EventKey.platform(

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTransport
+
 @testable import LambdaSimulator
 
 /// An extension in bash, for tests of processes: registers, subscribes a listener elsewhere when `LISTENER_PORT` is set,

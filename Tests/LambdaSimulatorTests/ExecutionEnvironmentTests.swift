@@ -1,6 +1,7 @@
 import Foundation
-@testable import LambdaSimulator
 import Testing
+
+@testable import LambdaSimulator
 
 @Suite(.enabled(if: BashExtension.isAvailable, "no /bin/bash"), .serialized)
 struct ExecutionEnvironmentTests {
@@ -59,11 +60,13 @@ struct ExecutionEnvironmentTests {
 
     @Test func `the report of an invocation is delivered in the next one or at shutdown`() throws {
         let receiver = try TelemetryReceiver()
-        try withEnvironment({ setup in
-            // It stays to the deadline, as one does that waits for the last report.
-            setup.variables["STAY"] = "1"
-            setup.shutdownLimit = .milliseconds(500)
-        }, receiver: receiver) { environment throws in
+        try withEnvironment(
+            { setup in
+                // It stays to the deadline, as one does that waits for the last report.
+                setup.variables["STAY"] = "1"
+                setup.shutdownLimit = .milliseconds(500)
+            }, receiver: receiver
+        ) { environment throws in
             try environment.invoke(Invocation(afterwards: .stayWarm))
             #expect(environment.deliverTelemetry())
             try environment.invoke(.logging(3))
@@ -177,10 +180,12 @@ struct ExecutionEnvironmentTests {
 
     @Test func `Managed Instances interleave invocations and never tell the extension`() throws {
         let receiver = try TelemetryReceiver()
-        try withEnvironment({ setup in
-            setup.initializationType = .managedInstances
-            setup.variables["EVENTS"] = #""SHUTDOWN""#
-        }, receiver: receiver) { environment throws in
+        try withEnvironment(
+            { setup in
+                setup.initializationType = .managedInstances
+                setup.variables["EVENTS"] = #""SHUTDOWN""#
+            }, receiver: receiver
+        ) { environment throws in
             let outcomes = try environment.invokeConcurrently([.logging(2), .logging(2)])
             #expect(outcomes.map(\.status) == [.success, .success])
             #expect(environment.deliverTelemetry())

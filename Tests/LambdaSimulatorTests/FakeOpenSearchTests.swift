@@ -1,6 +1,7 @@
 import HTTPTransport
-@testable import LambdaSimulator
 import Testing
+
+@testable import LambdaSimulator
 
 @Suite struct FakeOpenSearchTests {
     private func bulk(
@@ -119,12 +120,14 @@ import Testing
         #expect(try bulk(search.url, ["1"]).status == 429)
         #expect(try PlainHTTP.send("DELETE", search.url + "/_simulator/faults").status == 200)
         #expect(try bulk(search.url, ["1"]).status == 200)
-        let unknown = try PlainHTTP.send("PUT", search.url + "/_simulator/faults", body: Array(#"[{"fault":"x"}]"#.utf8))
+        let unknown = try PlainHTTP.send(
+            "PUT", search.url + "/_simulator/faults", body: Array(#"[{"fault":"x"}]"#.utf8))
         #expect(unknown.status == 400)
     }
 
     @Test(arguments: [
-        Fault(.status(413)), Fault(.item(status: 500, type: "t", reason: "r"), index: "a", after: 2, every: 3, count: 4),
+        Fault(.status(413)),
+        Fault(.item(status: 500, type: "t", reason: "r"), index: "a", after: 2, every: 3, count: 4),
         Fault(.delay(.milliseconds(250)), path: "/x", method: "PUT"), Fault(.hang), Fault(.halfAnswerThenHang),
         Fault(.halfAnswerThenClose), Fault(.closeWithoutAnswer), Fault(.lostAnswer), Fault(.fewerItems(3)),
         Fault(.stall(.milliseconds(9))),

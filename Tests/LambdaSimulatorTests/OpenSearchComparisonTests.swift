@@ -1,7 +1,8 @@
 import Foundation
 import HTTPTransport
-@testable import LambdaSimulator
 import Testing
+
+@testable import LambdaSimulator
 
 /// The stand-in answers as the real node does.
 ///
@@ -78,7 +79,8 @@ import Testing
         switch value {
         case .object(let members):
             let varying: Set<String> = ["took", "_version", "_seq_no", "_primary_term", "index_uuid", "shard", "index"]
-            return .object(members.filter { !varying.contains($0.name) }.map { .init($0.name, withoutNumbers($0.value)) })
+            return .object(
+                members.filter { !varying.contains($0.name) }.map { .init($0.name, withoutNumbers($0.value)) })
         case .array(let values): return .array(values.map { withoutNumbers($0) })
         default: return value
         }

@@ -1,14 +1,17 @@
 import Foundation
 import HTTPTransport
-@testable import LambdaSimulator
 import Testing
+
+@testable import LambdaSimulator
 
 /// The stand-in answers as the real PushGateway does, and then shows the same metrics.
 ///
 /// Compared: every status, and after all of them the scrape without the gateway's metrics of itself, without HELP lines
 /// (which of two texts wins depends on an order of maps) and without the values of the two push times.
 @Suite struct PushGatewayComparisonTests {
-    @Test(.enabled(if: RealServers.pushGateway != nil, "prometheus-pushgateway is not installed"), .timeLimit(.minutes(2)))
+    @Test(
+        .enabled(if: RealServers.pushGateway != nil, "prometheus-pushgateway is not installed"), .timeLimit(.minutes(2))
+    )
     func `the stand-in answers the corpus as a real PushGateway does`() throws {
         let standIn = try FakePushGateway()
         try RealServers.withPushGateway { real in

@@ -1,4 +1,5 @@
 import Deflate
+
 @testable import LambdaSimulator
 
 /// Requests that the stand-in and the real PushGateway must answer alike, in order.
@@ -17,14 +18,20 @@ enum PushGatewayCorpus {
     }
 
     private static let bodies: [String] = [
-        "x 1\n", "x 1", "x 1\r\n", "x 1 1785312000000\n", "", "\n\n", "# a comment\n", "# HELP\n", "# TYPE\n", "# HELP x\n",
-        "# HELP x a text \\\\ \\n end\nx 1\n", "# HELP x bad \\t\nx 1\n", "# TYPE x counter\nx 1\n", "# TYPE x nonsense\nx 1\n",
+        "x 1\n", "x 1", "x 1\r\n", "x 1 1785312000000\n", "", "\n\n", "# a comment\n", "# HELP\n", "# TYPE\n",
+        "# HELP x\n",
+        "# HELP x a text \\\\ \\n end\nx 1\n", "# HELP x bad \\t\nx 1\n", "# TYPE x counter\nx 1\n",
+        "# TYPE x nonsense\nx 1\n",
         "# TYPE x COUNTER\nx 1\n", "# TYPE x counter\n# TYPE x counter\nx 1\n", "x 1\n# TYPE x counter\n",
-        "# HELP x a\n# HELP x b\nx 1\n", "# TYPE 1x counter\n", "1x 1\n", "x{} 1\n", "x{a=\"b\"} 1\n", "x{a=\"b\",} 1\n",
+        "# HELP x a\n# HELP x b\nx 1\n", "# TYPE 1x counter\n", "1x 1\n", "x{} 1\n", "x{a=\"b\"} 1\n",
+        "x{a=\"b\",} 1\n",
         "x{a=\"b\" 1\n", "x{a=b} 1\n", "x{a} 1\n", "x{1a=\"b\"} 1\n", "x{a=\"b\",a=\"c\"} 1\n", "x{__name__=\"y\"} 1\n",
-        "x{a=\"\\t\"} 1\n", "x{a=\"\\\\\\\"\\n\"} 1\n", "x{a=\"line\nbreak\"} 1\n", "x{a=\"b\"}1\n", "x\t{a=\"b\"}\t1\n", "  x 1\n",
-        "x 0x10\n", "x 1_000\n", "x Inf\n", "x +inf\n", "x nan\n", "x NaN\n", "x 1e400\n", "x .5\n", "x 5.\n", "x +5\n", "x\n", "x  \n",
-        "x 1 2 3\n", "x 1 abc\n", "x 1\nx 2\n", "x{a=\"1\"} 1\nx{a=\"1\"} 2\n", "x{a=\"1\"} 1\nx{a=\"2\"} 2\n", "# EOF\nx 1\n",
+        "x{a=\"\\t\"} 1\n", "x{a=\"\\\\\\\"\\n\"} 1\n", "x{a=\"line\nbreak\"} 1\n", "x{a=\"b\"}1\n",
+        "x\t{a=\"b\"}\t1\n", "  x 1\n",
+        "x 0x10\n", "x 1_000\n", "x Inf\n", "x +inf\n", "x nan\n", "x NaN\n", "x 1e400\n", "x .5\n", "x 5.\n", "x +5\n",
+        "x\n", "x  \n",
+        "x 1 2 3\n", "x 1 abc\n", "x 1\nx 2\n", "x{a=\"1\"} 1\nx{a=\"1\"} 2\n", "x{a=\"1\"} 1\nx{a=\"2\"} 2\n",
+        "# EOF\nx 1\n",
         "# TYPE s summary\ns{quantile=\"0.5\"} 1\ns_sum 1\ns_count 1\n", "# TYPE s summary\ns{quantile=\"p50\"} 1\n",
         "# TYPE s summary\ns_sum 1\n", "# TYPE s summary\ns 1\n", "# TYPE s summary\ns_count 1.5\n",
         "# TYPE s summary\ns{quantile=\"0.9\"} 1\ns{quantile=\"0.5\"} 1\ns{quantile=\"0.5\"} 2\ns_count 1\ns_sum 1\n",
@@ -39,9 +46,11 @@ enum PushGatewayCorpus {
     ]
 
     private static let paths: [String] = [
-        "/metrics/job", "/metrics/job/", "/metrics/jab/x", "/metrics/job/a/b", "/metrics/job/a/b/c", "/metrics/job/a/b/c/",
+        "/metrics/job", "/metrics/job/", "/metrics/jab/x", "/metrics/job/a/b", "/metrics/job/a/b/c",
+        "/metrics/job/a/b/c/",
         "/metrics/job/a/", "/metrics/job/a/b/", "/metrics/job/a/1b/c", "/metrics/job/a/__b/c", "/metrics/job/a/b%2Fc/d",
-        "/metrics/job/a/b/c%2Fd", "/metrics/job/a%20b", "/metrics/job@base64/dGVhbS9jaGVja291dA", "/metrics/job@base64/=",
+        "/metrics/job/a/b/c%2Fd", "/metrics/job/a%20b", "/metrics/job@base64/dGVhbS9jaGVja291dA",
+        "/metrics/job@base64/=",
         "/metrics/job@base64/dGVhbS9jaGVja291dA==", "/metrics/job@base64/++++", "/metrics/job/a/b@base64/=",
         "/metrics/job/a/b@base64/Yy9k", "/metrics/job/a/b@base64/?", "/metrics/job/a/job/b", "/metrics/job/a/b/c/d/e",
         "/metrics/job/a/x/1/y/2", "/metrics/job/a/y/2/x/1", "/metrics/job/a/b//", "/nowhere", "/metrics/job/a/b/%C3%A9",
@@ -85,7 +94,8 @@ enum PushGatewayCorpus {
             return request
         }
         return [
-            request(gzip, "gzip"), request(gzip + gzip, "gzip"), request(gzip, "GZIP"), request(Array("x 1\n".utf8), "gzip"),
+            request(gzip, "gzip"), request(gzip + gzip, "gzip"), request(gzip, "GZIP"),
+            request(Array("x 1\n".utf8), "gzip"),
             request(Array("x 1\n".utf8), "deflate"),
         ]
     }()

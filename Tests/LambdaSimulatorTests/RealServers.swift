@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTransport
+
 @testable import LambdaSimulator
 
 /// Real back ends for the comparisons. Each is nil, with a reason, where it cannot be had.

@@ -1,6 +1,7 @@
 import Foundation
-@testable import LambdaSimulator
 import Testing
+
+@testable import LambdaSimulator
 
 @Suite struct RecordCutterTests {
     /// Joins parts as a receiver does: the value without the repeated envelopes and the closing braces.

@@ -1,7 +1,8 @@
 import Foundation
 import HTTPTransport
-@testable import LambdaSimulator
 import Testing
+
+@testable import LambdaSimulator
 
 @Suite struct RuntimeAPIServerTests {
     private func register(
@@ -27,7 +28,8 @@ import Testing
         }
         return try HTTPClient().perform(
             HTTPRequest(
-                method: method, url: "http://\(server.address)\(path)", headers: headers, body: body.map { Array($0.utf8) },
+                method: method, url: "http://\(server.address)\(path)", headers: headers,
+                body: body.map { Array($0.utf8) },
                 totalTimeout: .seconds(10)))
     }
 

@@ -1,6 +1,7 @@
 import HTTPTransport
-@testable import LambdaSimulator
 import Testing
+
+@testable import LambdaSimulator
 
 @Suite struct StrictJSONTests {
     @Test(arguments: [

@@ -1,5 +1,6 @@
-@testable import LambdaSimulator
 import Testing
+
+@testable import LambdaSimulator
 
 @Suite struct TelemetryPublisherTests {
     private func text(_ body: [UInt8]) -> String { String(decoding: body, as: UTF8.self) }
@@ -48,7 +49,9 @@ import Testing
         let receiver = try TelemetryReceiver()
         let publisher = publisher(receiver, maxBytes: 4000, timeoutMs: 30_000)
         defer { _ = publisher.close() }
-        for number in 1...50 { publisher.offer(Fixtures.event(marker(number), text: String(repeating: "x", count: 120))) }
+        for number in 1...50 {
+            publisher.offer(Fixtures.event(marker(number), text: String(repeating: "x", count: 120)))
+        }
         let first = try #require(receiver.bodies(1).first)
         #expect((4000...4300).contains(first.count))
     }

@@ -59,8 +59,10 @@ package final class ExtensionProcess: Sendable {
         read(output.read, isError: false, onLine)
         read(errors.read, isError: true, onLine)
         let waiter = Thread { [state] in
-            let exit = Self.reap(pid)
-            state.withLock { $0.exit = exit }
+            // The end is seen first and reaped under the lock: until `exit` is set the pid is nobody else's.
+            var information = siginfo_t()
+            while waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+            state.withLock { $0.exit = Self.reap(pid) }
             onExit()
         }
         waiter.name = "reaper"

@@ -87,7 +87,8 @@ package extension ExecutionEnvironment {
 enum PrivateTmp {
     private static let script = "mount --bind \"$1\" /tmp && shift && exec \"$@\""
 
-    static func command(_ path: String, directory: String) throws(SimulatorError) -> (path: String, arguments: [String]) {
+    static func command(_ path: String, directory: String) throws(SimulatorError) -> (path: String, arguments: [String])
+    {
         guard !path.hasPrefix("/tmp/") else {
             throw .state("\(path) would be hidden by a private /tmp: put the extension elsewhere")
         }

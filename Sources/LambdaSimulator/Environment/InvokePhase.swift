@@ -25,7 +25,8 @@ package extension ExecutionEnvironment {
         let requests = invocations.map { _ in UUID().uuidString.lowercased() }
         for request in requests {
             stream.emit(
-                PlatformEvents.start(requestID: request, version: setup.functionVersion, traceHeader: setup.traceHeader))
+                PlatformEvents.start(requestID: request, version: setup.functionVersion, traceHeader: setup.traceHeader)
+            )
         }
         var printers = requests.map { FunctionPrinter(environment: self, requestID: $0) }
         let rounds = invocations.map(\.logs.count).max() ?? 0
@@ -97,7 +98,8 @@ struct InvocationRun {
         pause(invocation.invokeDelay)
         let deadlineMs = WallClock.nowMs() + Int64((deadline - .now).milliseconds)
         let told = environment.runtimeAPI.sendInvoke(
-            requestID: requestID, deadlineMs: deadlineMs, functionARN: setup.functionARN, traceHeader: setup.traceHeader)
+            requestID: requestID, deadlineMs: deadlineMs, functionARN: setup.functionARN, traceHeader: setup.traceHeader
+        )
         var printer = FunctionPrinter(environment: environment, requestID: requestID)
         printer.print(invocation.logs, over: invocation.duration)
         invocation.beforeRuntimeDone?()

@@ -3,12 +3,13 @@
 enum DateText {
     static func isStrictDate(_ text: String) -> Bool {
         var scanner = Scanner(bytes: Array(text.utf8))
-        guard scanner.digits(exactly: 4) != nil else { return false }
+        guard let year = scanner.digits(exactly: 4) else { return false }
         if scanner.isAtEnd { return true }
         guard scanner.take("-"), let month = scanner.digits(exactly: 2), 1...12 ~= month else { return false }
         if scanner.isAtEnd { return true }
         guard scanner.take("-"), let day = scanner.digits(exactly: 2), day >= 1, day <= 31 else { return false }
-        let lengths = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+        let lengths = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
         guard day <= lengths[month - 1] else { return false }
         if scanner.isAtEnd { return true }
         guard scanner.take("T") else { return false }

@@ -172,7 +172,9 @@ package struct DocumentStore: Sendable {
             return dataStreams[name] ?? name
         }
         if index.isClosed { throw OpenSearchFailure(400, "index_closed_exception", "closed") }
-        if index.settings["index.blocks.write"] == "true" { throw Self.blocked(name, 403, "FORBIDDEN/8/index write (api)") }
+        if index.settings["index.blocks.write"] == "true" {
+            throw Self.blocked(name, 403, "FORBIDDEN/8/index write (api)")
+        }
         if index.settings["index.blocks.read_only"] == "true" {
             throw Self.blocked(name, 403, "FORBIDDEN/5/index read-only (api)")
         }
@@ -238,7 +240,9 @@ package struct DocumentStore: Sendable {
     }
 
     /// Rudimentary: the members of `doc` replace those of the document.
-    private mutating func update(_ id: String, in name: String, with bytes: [UInt8]) throws(OpenSearchFailure) -> Written {
+    private mutating func update(_ id: String, in name: String, with bytes: [UInt8]) throws(OpenSearchFailure)
+        -> Written
+    {
         guard let present = indices[name]?.documents[id] else {
             throw OpenSearchFailure(404, "document_missing_exception", "[\(id)]: document missing")
         }

@@ -120,6 +120,12 @@ package final class FakeOpenSearch: Sendable {
         return documents().contains { $0.source.firstRange(of: needle) != nil }
     }
 
+    /// Markers that lie in more than one document, with how many hold them.
+    package var doubledMarkers: [String: Int] {
+        let markers = documents().compactMap { MarkerSource.find(in: $0.source) }
+        return Dictionary(markers.map { ($0, 1) }, uniquingKeysWith: +).filter { $0.value > 1 }
+    }
+
     /// Forgets documents, indices and templates.
     package func removeAll() {
         state.withLock { state in

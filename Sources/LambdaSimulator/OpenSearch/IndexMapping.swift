@@ -275,8 +275,10 @@ enum ScalarField {
             text.isEmpty || isWhole(text, type: type)
         case ("float", .number(let text)), ("half_float", .number(let text)): Float(text)?.isFinite ?? false
         case ("double", .number(let text)), ("scaled_float", .number(let text)): Double(text)?.isFinite ?? false
-        case ("float", .string(let text)), ("double", .string(let text)): text.isEmpty || Double(text)?.isFinite ?? false
-        case ("long", .bool), ("integer", .bool), ("short", .bool), ("float", .bool), ("double", .bool), ("date", .bool):
+        case ("float", .string(let text)), ("double", .string(let text)):
+            text.isEmpty || Double(text)?.isFinite ?? false
+        case ("long", .bool), ("integer", .bool), ("short", .bool), ("float", .bool), ("double", .bool),
+            ("date", .bool):
             false
         case ("boolean", .bool): true
         case ("boolean", .string(let text)): ["", "true", "false"].contains(text)
@@ -299,9 +301,11 @@ enum ScalarField {
         switch (type, value) {
         case ("long", .bool), ("integer", .bool), ("short", .bool), ("float", .bool), ("double", .bool):
             return ("json_parse_exception", "Current token (VALUE_\(text.uppercased())) not numeric")
-        case ("boolean", .number): return ("json_parse_exception", "Current token (VALUE_NUMBER_INT) not of boolean type")
+        case ("boolean", .number):
+            return ("json_parse_exception", "Current token (VALUE_NUMBER_INT) not of boolean type")
         case ("long", .number): return ("input_coercion_exception", "Numeric value (\(text)) out of range of long")
-        case ("float", .string), ("double", .string): return ("number_format_exception", "For input string: \"\(text)\"")
+        case ("float", .string), ("double", .string):
+            return ("number_format_exception", "For input string: \"\(text)\"")
         default: return ("illegal_argument_exception", "For input string: \"\(text)\"")
         }
     }

@@ -139,7 +139,9 @@ struct OpenSearchRoutes {
                 throw OpenSearchFailure(
                     404, "resource_not_found_exception", "index template matching [\(name)] not found")
             }
-            let list = found.map { JSONValue.object([.init("name", .string($0.name)), .init("index_template", $0.body)]) }
+            let list = found.map {
+                JSONValue.object([.init("name", .string($0.name)), .init("index_template", $0.body)])
+            }
             return ServiceAnswer(200, json: ["index_templates": .array(list)])
         case "DELETE":
             guard store.removeTemplate(name) else {

@@ -151,7 +151,8 @@ package struct ExpositionParser {
     /// `x_sum` and `x_count` belong to a summary or histogram `x` that has been declared, `x_bucket` to a histogram.
     private func familyName(for name: String) -> (family: String, role: Role) {
         if families[name] != nil { return (name, .plain) }
-        for (suffix, role) in [("_sum", Role.sum), ("_count", .count), ("_bucket", .bucket)] where name.hasSuffix(suffix) {
+        for (suffix, role) in [("_sum", Role.sum), ("_count", .count), ("_bucket", .bucket)]
+        where name.hasSuffix(suffix) {
             let base = String(name.dropLast(suffix.count))
             guard let kind = families[base]?.kind else { continue }
             if kind == .histogram || (kind == .summary && role != .bucket) { return (base, role) }
@@ -234,7 +235,9 @@ package struct ExpositionParser {
                 }
                 point = parsed
             } else {
-                guard seen.insert(label).inserted else { throw failure("duplicate label names for metric \"\(metric)\"") }
+                guard seen.insert(label).inserted else {
+                    throw failure("duplicate label names for metric \"\(metric)\"")
+                }
                 labels[label] = value
             }
             skipBlanks()
@@ -290,7 +293,9 @@ package struct ExpositionParser {
             family.metrics.append(.init(labels: labels, value: .distribution(points: [], sum: 0, count: 0)))
             index = family.metrics.count - 1
         }
-        guard let index, case .distribution(var points, var sum, var count) = family.metrics[index].value else { return }
+        guard let index, case .distribution(var points, var sum, var count) = family.metrics[index].value else {
+            return
+        }
         switch role {
         case .sum: sum = value
         case .count: count = value > 0 && value < 1.8e19 ? UInt64(value) : 0

@@ -85,7 +85,9 @@ struct GroupStore: Sendable {
         }
         guard checksConsistency else { return nil }
         var rest = groups
-        if replacesAll { rest[key]?.families = [:] } else {
+        if replacesAll {
+            rest[key]?.families = [:]
+        } else {
             for name in families.keys { rest[key]?.families[name] = nil }
         }
         for family in families.values.sorted(by: { $0.name < $1.name }) {

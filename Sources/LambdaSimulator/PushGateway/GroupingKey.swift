@@ -35,7 +35,8 @@ enum GroupingKey {
             guard isLabelName(name) else { return .improper("improper label name \"\(name)\"") }
             if isBase64 {
                 guard let bytes = Base64.decodeURLSafe(rest[index + 1]) else {
-                    return .improper("invalid base64 encoding for label \(name)=\"\(rest[index + 1])\": illegal base64 data")
+                    return .improper(
+                        "invalid base64 encoding for label \(name)=\"\(rest[index + 1])\": illegal base64 data")
                 }
                 labels[name] = String(decoding: bytes, as: UTF8.self)
             } else {

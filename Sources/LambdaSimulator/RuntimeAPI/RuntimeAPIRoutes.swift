@@ -108,7 +108,8 @@ final class RuntimeAPIRoutes: Sendable {
 
     /// Runs `body` on the agent that the header names.
     private func withAgent<R: Sendable>(
-        _ identifier: String?, _ body: (inout ExtensionAgent, inout RuntimeAPIServer.State) throws(RuntimeAPIRefusal) -> R
+        _ identifier: String?,
+        _ body: (inout ExtensionAgent, inout RuntimeAPIServer.State) throws(RuntimeAPIRefusal) -> R
     ) throws(RuntimeAPIRefusal) -> R {
         guard let identifier, !identifier.isEmpty else { throw .missingIdentifier }
         guard UUID(uuidString: identifier) != nil else { throw .invalidIdentifier }
@@ -198,7 +199,8 @@ final class RuntimeAPIRoutes: Sendable {
         try withAgent(identifier) { agent, state throws(RuntimeAPIRefusal) in
             guard !type.isEmpty else { throw .missingErrorType }
             switch (agent.state, end) {
-            case (.registered, .initError), (.registered, .exitError), (.ready, .exitError), (.running, .exitError): break
+            case (.registered, .initError), (.registered, .exitError), (.ready, .exitError), (.running, .exitError):
+                break
             default: throw .invalidState("State transition from \(agent.state.rawValue) is not allowed")
             }
             agent.state = end

@@ -72,7 +72,8 @@ package final class RuntimeAPIServer: Sendable {
 
     /// Hands INVOKE to every agent that registered for it. Returns their names.
     @discardableResult
-    package func sendInvoke(requestID: String, deadlineMs: Int64, functionARN: String, traceHeader: String?) -> [String] {
+    package func sendInvoke(requestID: String, deadlineMs: Int64, functionARN: String, traceHeader: String?) -> [String]
+    {
         var event: JSONValue = [
             "eventType": "INVOKE", "deadlineMs": .integer(deadlineMs), "requestId": .string(requestID),
             "invokedFunctionArn": .string(functionARN),

@@ -15,7 +15,8 @@ package enum PlainHTTP {
         let client = try HTTPClient()
         let response = try client.perform(
             HTTPRequest(
-                method: method, url: url, headers: headers.map { HTTPHeader(name: $0.key, value: $0.value) }, body: body,
+                method: method, url: url, headers: headers.map { HTTPHeader(name: $0.key, value: $0.value) },
+                body: body,
                 totalTimeout: timeout, responseLimit: 256 << 20))
         return Answer(status: response.status, contentType: response.header("Content-Type"), body: response.body)
     }

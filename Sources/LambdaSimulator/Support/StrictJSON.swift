@@ -245,7 +245,8 @@ extension StrictJSON {
                 return String(decoding: decoded, as: UTF8.self)
             case UInt8(ascii: "\\"): try escape(into: &decoded)
             case 0..<0x20:
-                throw .parse("Illegal unquoted character ((CTRL-CHAR, code \(byte))): has to be escaped using backslash")
+                throw .parse(
+                    "Illegal unquoted character ((CTRL-CHAR, code \(byte))): has to be escaped using backslash")
             case 0x20..<0x80:
                 decoded.append(byte)
                 position += 1

@@ -19,7 +19,8 @@ package enum PlatformEvents {
             ])
     }
 
-    static func initRuntimeDone(_ setup: EnvironmentSetup, phase: String, status: String = "success") -> TelemetryEvent {
+    static func initRuntimeDone(_ setup: EnvironmentSetup, phase: String, status: String = "success") -> TelemetryEvent
+    {
         event(
             "platform.initRuntimeDone",
             [

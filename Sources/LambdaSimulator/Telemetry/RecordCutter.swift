@@ -84,7 +84,9 @@ package enum RecordCutter {
         // `\uXXXX` is the longest escape: its backslash may lie up to five bytes back.
         for back in 1...5 where position - back >= 0 {
             let index = position - back
-            guard value[index] == UInt8(ascii: "\\"), isEscaping(value, index), index + 1 < value.count else { continue }
+            guard value[index] == UInt8(ascii: "\\"), isEscaping(value, index), index + 1 < value.count else {
+                continue
+            }
             let length = value[index + 1] == UInt8(ascii: "u") ? 6 : 2
             if back < length { return false }
         }
