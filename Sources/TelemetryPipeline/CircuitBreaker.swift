@@ -6,7 +6,8 @@ package struct CircuitBreaker: Sendable {
     package static let threshold = 5
 
     private var backoff: Backoff
-    private var failures = 0
+    /// Failures in a row.
+    package private(set) var failures = 0
     private var notBefore: Moment?
     private var probing = false
 
@@ -15,6 +16,9 @@ package struct CircuitBreaker: Sendable {
     }
 
     package var isOpen: Bool { failures >= Self.threshold }
+
+    /// At SHUTDOWN two failures in a row are enough to call a back end dead: the customer pays for every further try.
+    package var looksDead: Bool { failures >= 2 }
 
     /// Nil when a request may begin now, else the moment to ask again. While a probe is out, that is never.
     package func refusal(at now: Moment) -> Refusal? {

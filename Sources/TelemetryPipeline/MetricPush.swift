@@ -81,7 +81,7 @@ final class MetricPush {
             shutdown?.pushed = true
             return shutdown == nil ? clean(time) : nil
         }
-        if shutdown == nil || shutdown?.probeUntil != nil, let refusal = breaker.refusal(at: time.moment) {
+        if let refusal = breaker.refusal(at: time.moment) {
             if case .until(let moment) = refusal { return moment.elapsed(since: time.moment) }
             return nil
         }
@@ -94,7 +94,14 @@ final class MetricPush {
     }
 
     private func push(_ time: FlushTime) {
-        guard case .ready(let authentication) = credentials.authentication(for: endpoint, time) else { return }
+        let authentication: HTTPAuthentication
+        switch credentials.authentication(for: endpoint, time) {
+        case .ready(let ready): authentication = ready
+        case .pending(let until):
+            // At SHUTDOWN a secret that cannot be had is not waited for.
+            if until != nil, shutdown != nil { shutdown?.gaveUp = true }
+            return
+        }
         guard let groups = try? spool.metricGroups() else { return }
         // Groups that a quarantined spool left are pushed once more under their old instance, before our own.
         guard let group = groups.first(where: { !$0.isOwn }) ?? groups.first else {
@@ -163,7 +170,7 @@ final class MetricPush {
     func beginShutdown(_ time: FlushTime) {
         cleaning.cancel(loop)
         var phase = ShutdownPhase()
-        if breaker.isOpen { phase.probeUntil = time.moment + ShutdownPhase.probeLimit }
+        if breaker.looksDead { phase.probeUntil = time.moment + ShutdownPhase.probeLimit }
         breaker.expireWait()
         // An older PUT carries older totals: it must not arrive after the last one.
         abandonFlight()
@@ -187,7 +194,7 @@ final class MetricPush {
             if current.transfer.isFrozen {
                 breaker.abandoned()
             } else {
-                failed(time)
+                failed(time, isUnreachable: error == .connect || error == .resolve)
                 notice(Notice(.warning, "pushgateway_unreachable", [("cause", error.description)]))
             }
         case .success(let response):
@@ -226,9 +233,13 @@ final class MetricPush {
         }
     }
 
-    private func failed(_ time: FlushTime, after: Duration? = nil, floor: Duration = .zero) {
+    private func failed(
+        _ time: FlushTime, after: Duration? = nil, floor: Duration = .zero, isUnreachable: Bool = false
+    ) {
         breaker.failed(at: time.moment, retryAfter: after, floor: floor)
-        if shutdown?.probeUntil != nil || (shutdown != nil && breaker.isOpen) { shutdown?.gaveUp = true }
+        if shutdown?.probeUntil != nil || breaker.isOpen || (isUnreachable && breaker.looksDead) {
+            shutdown?.gaveUp = true
+        }
         // A SHUTDOWN that already has its push does not wait for the gateway to recover.
         if shutdown?.mayRepeat == true, shutdown?.pushed == true { shutdown?.gaveUp = true }
     }

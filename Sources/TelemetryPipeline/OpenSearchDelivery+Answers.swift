@@ -45,7 +45,9 @@ extension OpenSearchDelivery {
     ) {
         // An answer that broke off confirms the items that had come.
         if flight.reader.answer.items > 0 { return items(flight, time) }
-        if flight.compressed, error == .closedWithoutAnswer || error == .interrupted, completion.bytesReceived == 0,
+        let wasFrozen = flight.transfer.isFrozen
+        if !wasFrozen, flight.compressed, error == .closedWithoutAnswer || error == .interrupted,
+            completion.bytesReceived == 0,
             gzip.gzipFailed(closed: true, at: time.moment)
         {
             resendPlain(flight)
@@ -53,10 +55,10 @@ extension OpenSearchDelivery {
         }
         if !flight.compressed { gzip.plainFailed() }
         spool.release(flight.chunks.map(\.id))
-        if flight.transfer.isFrozen {
+        if wasFrozen {
             breaker.abandoned()
         } else {
-            failed(time)
+            failed(time, isUnreachable: error == .connect || error == .resolve)
             notice(Notice(.warning, "opensearch_unreachable", [("cause", error.description)]))
         }
     }
@@ -70,11 +72,13 @@ extension OpenSearchDelivery {
         notice(Notice(.warning, event, [("status", String(status))]))
     }
 
-    func failed(_ time: FlushTime, after: Duration? = nil, floor: Duration = .zero) {
+    func failed(
+        _ time: FlushTime, after: Duration? = nil, floor: Duration = .zero, isUnreachable: Bool = false
+    ) {
         breaker.failed(at: time.moment, retryAfter: after, floor: floor)
         guard var phase = shutdown else { return }
         // The customer pays for this time: a back end that is known to be down gets one probe.
-        if phase.probeUntil != nil || breaker.isOpen { phase.gaveUp = true }
+        if phase.probeUntil != nil || breaker.isOpen || (isUnreachable && breaker.looksDead) { phase.gaveUp = true }
         shutdown = phase
     }
 

@@ -92,11 +92,12 @@ final class OpenSearchDelivery {
         var wait = checkFlights(time)
         while true {
             guard shutdown?.gaveUp != true, hasRoom else { return wait }
-            if shutdown == nil || shutdown?.probeUntil != nil, pending?.plain != true,
-                let refusal = breaker.refusal(at: time.moment)
-            {
+            if pending?.plain != true, let refusal = breaker.refusal(at: time.moment) {
                 if case .until(let moment) = refusal { wait = shorter(wait, moment.elapsed(since: time.moment)) }
-                if backlogIsEmpty { flushing = false }
+                if backlogIsEmpty {
+                    flushing = false
+                    shutdown?.exhausted = true
+                }
                 return wait
             }
             if pending == nil {
@@ -108,6 +109,11 @@ final class OpenSearchDelivery {
             guard let bulk = pending else { return wait }
             switch credentials.authentication(for: endpoint, time) {
             case .pending(let until):
+                // At SHUTDOWN a secret that cannot be had is not waited for.
+                if until != nil, shutdown != nil {
+                    giveBack()
+                    shutdown?.gaveUp = true
+                }
                 return shorter(wait, until.map { $0.elapsed(since: time.moment) })
             case .ready(let authentication):
                 if shutdown == nil {
@@ -249,7 +255,7 @@ final class OpenSearchDelivery {
         spool.releaseAll()
         for id in flights.keys { flights[id]?.isOld = true }
         var phase = ShutdownPhase()
-        if breaker.isOpen { phase.probeUntil = time.moment + ShutdownPhase.probeLimit }
+        if breaker.looksDead { phase.probeUntil = time.moment + ShutdownPhase.probeLimit }
         breaker.expireWait()
         breaker.abandoned()
         shutdown = phase
