@@ -162,9 +162,12 @@ import Testing
     @Test func `without descriptors the server waits instead of spinning, and then goes on`() async throws {
         await #expect(processExitsWith: .success) {
             let server = try HTTPServerLimitTests.server(HTTPServerLimits())
-            let served = try RawClient(port: server.port)
-            served.send(HTTPServerLimitTests.post(0))
-            #expect(served.readAnswer().statusCode == 200)
+            // Several, because whatever else opens a file in this process takes descriptors that become free.
+            let served = try (0..<8).map { _ in try RawClient(port: server.port) }
+            for client in served {
+                client.send(HTTPServerLimitTests.post(0))
+                guard client.readAnswer().statusCode == 200 else { exit(4) }
+            }
             // The client's own socket takes the last descriptor; the server finds none for its side.
             let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             var limit = rlimit(rlim_cur: UInt(client) + 1, rlim_max: UInt(client) + 1)
@@ -183,7 +186,7 @@ import Testing
                 + (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1_000_000
                 + (after.ru_stime.tv_usec - before.ru_stime.tv_usec)
             guard spent < 150_000 else { exit(2) }
-            // The served connection was the only one to close: its descriptor is what the newcomer gets.
+            // What the newcomer gets is the descriptor of a connection that was closed for it.
             guard waiting.readAnswer().statusCode == 200 else { exit(3) }
             exit(0)
         }
@@ -198,7 +201,8 @@ import Testing
         let client = try RawClient(port: server.port)
         client.send("\(method) /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
         let (text, ending) = client.readToEnd()
-        #expect(text.statusCode == 405)
+        #expect(
+            text == "HTTP/1.1 405 Method Not Allowed\r\nAllow: POST\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         #expect(ending == .end)
     }
 

@@ -225,7 +225,11 @@ final class ServerConnection {
         buffer = nil
         phase = .lingering
         endsAfterOutput = true
-        output.append(ResponseHead.encode(status: status, headers: [], bodyCount: 0, closes: true, minorVersion: 1))
+        // A 405 says what is allowed (RFC 9110 §15.5.6).
+        let methods = status == 405 ? server.limits.methods?.sorted().joined(separator: ", ") : nil
+        let headers = methods.map { [HTTPHeader("Allow", $0)] } ?? []
+        output.append(
+            ResponseHead.encode(status: status, headers: headers, bodyCount: 0, closes: true, minorVersion: 1))
         timer?.add(after: Self.lingerTime)
         flush()
     }
