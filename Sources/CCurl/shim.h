@@ -1,9 +1,11 @@
 #ifndef PERMAFROST_CCURL_SHIM_H
 #define PERMAFROST_CCURL_SHIM_H
 
-// libevent's headers define it, and the system types that both modules bring along must be the same.
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+// First, so that the system types in libcurl's headers are those of Swift's own Glibc module. Else they count as this
+// module's wherever it happens to be loaded first, and code that uses `timespec` or `sockaddr` beside HTTPTransport
+// compiles or not by the order of files.
+#if __has_feature(modules)
+#pragma clang module import SwiftGlibc
 #endif
 
 #include <curl/curl.h>

@@ -16,23 +16,25 @@ enum WorkerThread {
     /// - Parameter name: at most 15 bytes, shown by `ps` and debuggers.
     /// - Returns: false when the environment has no thread left.
     static func start(_ name: String, _ run: @escaping @Sendable () -> Void) -> Bool {
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, 1 << 20)
-        var thread = pthread_t()
         // The box is retained here and released by the thread that it starts, or below when none was started.
         let box = Unmanaged.passRetained(Body(name: name, run: run))
-        let status = pthread_create(
-            &thread, &attributes,
-            { raw in
-                guard let raw else { return nil }
-                let body = Unmanaged<Body>.fromOpaque(raw).takeRetainedValue()
-                HTTPTransport.nameThread(body.name)
-                body.run()
-                return nil
-            }, box.toOpaque())
+        // Room instead of `pthread_attr_t()`: which module that initialiser belongs to depends on what was imported first.
+        let status = withUnsafeTemporaryAllocation(of: pthread_attr_t.self, capacity: 1) { room -> Int32 in
+            guard let attributes = room.baseAddress, pthread_attr_init(attributes) == 0 else { return ENOMEM }
+            defer { pthread_attr_destroy(attributes) }
+            pthread_attr_setdetachstate(attributes, Int32(PTHREAD_CREATE_DETACHED))
+            pthread_attr_setstacksize(attributes, 1 << 20)
+            var thread = pthread_t()
+            return pthread_create(
+                &thread, attributes,
+                { raw in
+                    guard let raw else { return nil }
+                    let body = Unmanaged<Body>.fromOpaque(raw).takeRetainedValue()
+                    HTTPTransport.nameThread(body.name)
+                    body.run()
+                    return nil
+                }, box.toOpaque())
+        }
         if status != 0 { box.release() }
         return status == 0
     }
