@@ -59,7 +59,8 @@ import Testing
     }
 
     @Test(arguments: [
-        NetworkFault.cut(.answer, after: 0), .cut(.answer, after: 20), .reset(.answer, after: 0), .reset(.answer, after: 20),
+        NetworkFault.cut(.answer, after: 0), .cut(.answer, after: 20), .reset(.answer, after: 0),
+        .reset(.answer, after: 20),
     ])
     func `an answer that is cut leaves what the server did`(_ fault: NetworkFault) throws {
         let bench = try Bench(NetworkPlan([fault], count: 1))

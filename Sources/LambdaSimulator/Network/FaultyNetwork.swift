@@ -31,7 +31,9 @@ package final class FaultyNetwork: Sendable {
 
     package init(to target: UInt16, plan: NetworkPlan = .calm) throws {
         var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0 else { throw SimulatorError.system(call: "pipe2", errno: errno) }
+        guard pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0 else {
+            throw SimulatorError.system(call: "pipe2", errno: errno)
+        }
         waker = (ends[0], ends[1])
         self.target = target
         let listener: NetworkSocket

@@ -54,7 +54,9 @@ struct NetworkFlow {
             passed += sent
             queued -= sent
             pieces[head].bytes.removeFirst(sent)
-            if let bytesPerSecond { nextSendAt = now + .fractionalSeconds(Double(sent) / Double(max(1, bytesPerSecond))) }
+            if let bytesPerSecond {
+                nextSendAt = now + .fractionalSeconds(Double(sent) / Double(max(1, bytesPerSecond)))
+            }
             if pieces[head].bytes.isEmpty { head += 1 }
             if head == pieces.count { removeAll() }
         }

@@ -147,7 +147,8 @@ struct NetworkLink {
     }
 
     private mutating func strikeAtLimit(_ statistics: inout NetworkStatistics) {
-        let isReached: (NetworkFault.Direction, Int, NetworkFlow, NetworkFlow) -> Bool = { direction, bytes, request, answer in
+        let isReached: (NetworkFault.Direction, Int, NetworkFlow, NetworkFlow) -> Bool = {
+            direction, bytes, request, answer in
             // A limit of 0 in the answer's direction waits for its first byte.
             direction == .request
                 ? request.passed >= bytes : answer.passed >= bytes && (bytes > 0 || !answer.isEmpty)

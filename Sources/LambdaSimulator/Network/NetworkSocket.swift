@@ -11,7 +11,8 @@ struct NetworkSocket {
         case broken
     }
 
-    private static let stream = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+    private static let stream =
+        Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
 
     private static func loopback(_ port: UInt16) -> sockaddr_in {
         var name = sockaddr_in()
