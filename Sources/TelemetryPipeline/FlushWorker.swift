@@ -9,6 +9,8 @@ package import TelemetrySpool
 package final class FlushWorker {
     /// The longest sleep: a wall clock that jumped, or a wake that went missing, is noticed after this.
     private static let longestWait: Duration = .seconds(30)
+    /// The longest sleep while a request is out: a freeze is only seen when it outlasts the sleep it came over.
+    private static let watchfulWait: Duration = .milliseconds(250)
 
     private let spool: Spool
     private let mailbox: FlushMailbox
@@ -64,29 +66,30 @@ package final class FlushWorker {
         let waker = loop.waker
         mailbox.setWake { waker.wake() }
         var thawed = ThawedClock(at: now())
-        var wait: Duration = .zero
+        var frozen = false
         while true {
+            let due = step(FlushTime(moment: now(), thawed: thawed.elapsed), frozen: frozen)
+            let wait = loop.active > 0 ? min(due, Self.watchfulWait) : due
+            let completions = loop.poll(timeout: wait)
             let moment = now()
-            let frozen = thawed.advance(to: moment, afterWaitingUpTo: wait)
+            frozen = thawed.advance(to: moment, afterWaitingUpTo: wait)
             let time = FlushTime(moment: moment, thawed: thawed.elapsed)
-            wait = step(time, frozen: frozen)
-            for completion in loop.poll(timeout: wait) {
-                let arrived = now()
-                _ = thawed.advance(to: arrived, afterWaitingUpTo: wait)
-                handle(completion, FlushTime(moment: arrived, thawed: thawed.elapsed))
-            }
+            // Before the completions: a socket that died in the freeze says nothing about the back end.
+            if frozen { froze(time) }
+            for completion in completions { handle(completion, time) }
         }
+    }
+
+    private func froze(_ time: FlushTime) {
+        credentials.froze(time)
+        logs?.froze(time)
+        metrics?.froze(time)
     }
 
     /// - Returns: how long nothing will be due.
     private func step(_ time: FlushTime, frozen: Bool) -> Duration {
         let messages = mailbox.take()
         credentials.checkStall(time)
-        if frozen {
-            credentials.froze(time)
-            logs?.froze(time)
-            metrics?.froze(time)
-        }
         if messages.invoked || frozen {
             // A server closes what was idle for long, and a freeze hides that it did.
             loop.dropIdleConnections(unusedFor: .seconds(30))
