@@ -82,7 +82,7 @@ package final class Ingest {
         _ = commit { ticket throws(SpoolError) in
             let batch = encoder.releaseHeldParts(
                 number: ticket.number, state: ticket.state, function: function.value,
-                nowMs: limit.map { $0 + 1 } ?? 0, olderThanMs: limit == nil ? 0 : 1)
+                nowMs: limit.map { $0 + 1 } ?? now().wallMs, olderThanMs: limit == nil ? 0 : 1)
             nothingHeld = batch == nil
             return batch
         } whenNothing: {
