@@ -34,7 +34,7 @@ let package = Package(
         .target(
             name: "ExtensionLifecycle",
             dependencies: [
-                "HTTPTransport", "JSON", "LambdaAPI", "TelemetryIntake", "TelemetryModel", "TelemetryPipeline",
+                "Deflate", "HTTPTransport", "LambdaAPI", "TelemetryIntake", "TelemetryModel", "TelemetryPipeline",
                 "TelemetrySinks", "TelemetrySpool",
             ]),
         .target(
@@ -46,7 +46,7 @@ let package = Package(
         .executableTarget(name: "permafrost", dependencies: ["CommandLineTool", "ExtensionLifecycle"]),
 
         // The harness: never linked into the extension.
-        .target(name: "LambdaSimulator", dependencies: ["Deflate", "HTTPTransport", "JSON"]),
+        .target(name: "LambdaSimulator", dependencies: ["Deflate", "HTTPTransport"]),
         .executableTarget(name: "Demo", dependencies: ["LambdaSimulator"]),
         .executableTarget(name: "SimulatorTool", dependencies: ["LambdaSimulator"]),
         .executableTarget(
@@ -72,14 +72,22 @@ let package = Package(
             ]),
         .testTarget(
             name: "ExtensionLifecycleTests",
-            dependencies: ["ExtensionLifecycle", "TelemetryModel", "TelemetryPipeline", "TelemetrySinks", "LambdaAPI"]),
+            dependencies: [
+                "ExtensionLifecycle", "LambdaAPI", "TelemetryIntake", "TelemetryModel", "TelemetryPipeline",
+                "TelemetrySinks",
+            ]),
         .testTarget(
             name: "CommandLineToolTests",
-            dependencies: ["CommandLineTool", "Deflate", "TelemetryModel", "TelemetrySpool"]),
+            dependencies: [
+                "CommandLineTool", "Deflate", "ExtensionLifecycle", "HTTPTransport", "JSON", "LambdaSimulator",
+                "TelemetryModel", "TelemetrySinks", "TelemetrySpool",
+            ]),
         .testTarget(
             name: "LambdaSimulatorTests", dependencies: ["LambdaSimulator", "HTTPTransport", "JSON", "Deflate"]),
         .testTarget(name: "SystemTests", dependencies: ["LambdaSimulator", "JSON", "Deflate"]),
-        .testTarget(name: "TidyTests", dependencies: ["ExtensionLifecycle"]),
+        .testTarget(
+            name: "TidyTests",
+            dependencies: ["ExtensionLifecycle", "TelemetryIntake", "TelemetryModel", "TelemetrySinks"]),
     ]
 )
 

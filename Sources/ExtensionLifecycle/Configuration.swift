@@ -62,7 +62,7 @@ package struct Configuration: Sendable {
         telemetryMaxBytes = reader.integer(.telemetryMaxBytes, in: 262_144...1_048_576, default: 262_144)
         telemetryTimeoutMs = reader.integer(.telemetryTimeout, in: 25...30_000, default: 25)
         port = UInt16(clamping: Self.port(&reader))
-        hold = reader.milliseconds(.hold, in: 0...900_000, default: 0)
+        hold = Self.hold(&reader, types: types)
         metricPushInterval = reader.milliseconds(.metricPush, in: 0...86_400_000, default: 5000)
         metricRequestID = reader.bool(.metricRequestID, default: false)
         metricGroupTTL = reader.period(.metricGroupTTL, default: .seconds(86_400))
@@ -158,6 +158,14 @@ package struct Configuration: Sendable {
             return fallback
         }
         return port
+    }
+
+    /// The end of an invocation is told on the platform stream: without it `next` would be held until a flush ends.
+    private static func hold(_ reader: inout EnvironmentReader, types: [TelemetryStream]) -> Duration {
+        let hold = reader.milliseconds(.hold, in: 0...900_000, default: 0)
+        guard hold > .zero, !types.contains(.platform) else { return hold }
+        reader.report(.hold, "needs platform in \(EnvironmentKey.types.rawValue); 0 is used")
+        return .zero
     }
 
     private static func logLevel(_ reader: inout EnvironmentReader) -> NoticeLevel {

@@ -99,8 +99,14 @@ struct EnvironmentReader {
         for name in environment.keys.sorted()
         where name.hasPrefix("PERMAFROST_") && EnvironmentKey(rawValue: name) == nil && name != "PERMAFROST_CRASH_AT" {
             problems.append(
-                ConfigurationProblem(variable: name, sentence: "is not a variable of Permafrost and has no effect"))
+                ConfigurationProblem(
+                    variable: Self.printable(name), sentence: "is not a variable of Permafrost and has no effect"))
         }
+    }
+
+    /// A name from outside, which stands unquoted in a line of ours.
+    private static func printable(_ name: String) -> String {
+        String(name.unicodeScalars.prefix(80).map { $0.isASCII && $0.properties.isXIDContinue ? Character($0) : "?" })
     }
 
     private func trimmed(_ value: String?) -> String? {

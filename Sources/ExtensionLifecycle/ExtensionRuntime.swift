@@ -202,7 +202,7 @@ final class ExtensionRuntime {
 
     private func shutDown(_ shutdown: Shutdown) -> Never {
         let deadline = ShutdownBudget.deadline(deadlineMs: shutdown.deadlineMs, at: .now())
-        let awaitsReport = shutdown.reason == .spindown && parts.progress.awaitsReport
+        let awaitsReport = shutdown.reason.mayBringReport && parts.progress.awaitsReport
         parts.mailbox.post { $0.shutdown = FlushMailbox.ShutdownOrder(deadline: deadline, awaitsReport: awaitsReport) }
         while !parts.mailbox.isDrained {
             let left = deadline.elapsed(since: .now())
@@ -227,6 +227,9 @@ final class ExtensionRuntime {
 }
 
 extension Shutdown.Reason {
+    /// None comes after a timeout or a failure. A reason that is not known yet is treated like a spindown.
+    var mayBringReport: Bool { self == .spindown || self == .other }
+
     /// For the closing line: a fixed word, however the platform spells it.
     var word: String {
         switch self {
