@@ -29,7 +29,7 @@ package struct SpoolSummary: Equatable, Sendable {
 /// Reads a spool for the command line: always a copy that it makes itself and removes at the end, never the files of a
 /// process that may be running.
 package final class SpoolReader {
-    private let connection: Connection
+    let connection: Connection
     private let directory: String
 
     /// - Parameters:
