@@ -10,6 +10,9 @@ import TelemetrySpool
 /// The extension's three threads: this one is the lifecycle, a blocking `next` loop; it starts the listener and the
 /// flush thread, tells them what it hears from Lambda, and keeps the time at SHUTDOWN.
 final class ExtensionRuntime {
+    /// Subscribing is possible during init alone, so a passing fault must not decide about an environment's whole life.
+    private static let subscriptionTries = 3
+
     private let name: String
     private let lambda: LambdaEnvironment
     private let configuration: Configuration
@@ -96,15 +99,28 @@ final class ExtensionRuntime {
         let subscription = TelemetrySubscription(
             types: configuration.types.map(\.rawValue), maxItems: configuration.telemetryMaxItems,
             maxBytes: configuration.telemetryMaxBytes, timeoutMs: configuration.telemetryTimeoutMs, port: port)
-        do throws(ExtensionsError) {
-            let result = try subscription.subscribe(identifier: identifier, runtimeAPI: runtimeAPI, client: http)
-            if case .notSupported = result {
-                parts.notice(Notice(.warning, "telemetry_not_supported", [("effect", "no telemetry is received")]))
+        var retry = NextRetry()
+        for attempt in 1...Self.subscriptionTries {
+            do throws(ExtensionsError) {
+                let result = try subscription.subscribe(identifier: identifier, runtimeAPI: runtimeAPI, client: http)
+                if case .notSupported = result {
+                    parts.notice(Notice(.warning, "telemetry_not_supported", [("effect", "no telemetry is received")]))
+                } else {
+                    parts.isSubscribed.store(true, ordering: .releasing)
+                }
+                return
+            } catch {
+                if case .refused = error {
+                } else if attempt < Self.subscriptionTries {
+                    sleep(retry.waitAfterFailure())
+                    continue
+                }
+                parts.notice(
+                    Notice(
+                        .error, "subscribe_failed",
+                        [("cause", error.description), ("effect", "no telemetry is received")]))
+                return
             }
-        } catch {
-            parts.notice(
-                Notice(
-                    .error, "subscribe_failed", [("cause", error.description), ("effect", "no telemetry is received")]))
         }
     }
 
@@ -178,7 +194,9 @@ final class ExtensionRuntime {
 
     private func hold(_ invocation: Invocation) {
         let policy = HoldPolicy(hold: configuration.hold)
-        guard policy.hold > .zero else { return }
+        guard policy.hold > .zero, configuration.openSearch != nil, configuration.types.contains(.platform),
+            parts.isSubscribed.load(ordering: .acquiring)
+        else { return }
         var finishedAt: Moment?
         while true {
             let now = Moment.now()

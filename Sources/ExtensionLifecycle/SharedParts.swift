@@ -18,10 +18,15 @@ final class SharedParts: Sendable {
     let managed: Atomic<Bool>
     /// SnapStart: an INVOKE came before the spool was open; the environment is established when it is.
     private let establishmentDue = Atomic<Bool>(false)
+    private let isSnapStart: Bool
+    private let established = Atomic<Bool>(false)
+    /// Telemetry will come: subscribed.
+    let isSubscribed = Atomic<Bool>(false)
 
     init(configuration: Configuration, lambda: LambdaEnvironment, notices: NoticeWriter) throws(HTTPError) {
         let notice: NoticeSink = { notices.write($0, nowMs: Moment.now().monotonic.milliseconds) }
         guard let mailbox = FlushMailbox() else { throw HTTPError.internal("no file descriptor left") }
+        self.isSnapStart = lambda.initializationType == .snapStart
         self.notice = notice
         self.mailbox = mailbox
         self.function = FunctionIdentityBox(
@@ -38,9 +43,12 @@ final class SharedParts: Sendable {
     }
 
     /// SnapStart: the first INVOKE ends the time in which every copy is equal.
+    /// Takes the spool's mutex only where it matters: `next` must not wait behind a POST.
     func establishEnvironment() {
+        guard isSnapStart, !established.load(ordering: .acquiring) else { return }
         do throws(SpoolError) {
             try spool.establishEnvironment()
+            established.store(true, ordering: .releasing)
         } catch {
             establishmentDue.store(true, ordering: .releasing)
         }

@@ -46,7 +46,7 @@ package struct TelemetrySubscription: Sendable {
                         HTTPHeader("Lambda-Extension-Identifier", identifier),
                         HTTPHeader("Content-Type", "application/json"),
                     ],
-                    body: body(schema: schema), proxy: .never, totalTimeout: .seconds(10)))
+                    body: body(schema: schema), proxy: .never, totalTimeout: .seconds(3)))
             switch response.status {
             case 202: return .notSupported
             case 200..<300: return .subscribed(schema: schema)

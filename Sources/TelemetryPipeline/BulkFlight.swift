@@ -16,8 +16,17 @@ struct BulkFlight {
 /// Takes the answer as it arrives. A class, because the transfer's closure and the flight share it.
 final class AnswerReader {
     private var parser = BulkResponseParser()
+    private var received = 0
+    private let limit: Int
+
+    /// - Parameter events: documents in the request; an answer of more than 4 KiB for each is none.
+    init(events: Int) {
+        limit = (1 << 20) + events * 4096
+    }
 
     func feed(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        received += bytes.count
+        guard received <= limit else { return false }
         parser.feed(bytes)
         return true
     }

@@ -23,7 +23,8 @@ package struct CircuitBreaker: Sendable {
     /// Nil when a request may begin now, else the moment to ask again. While a probe is out, that is never.
     package func refusal(at now: Moment) -> Refusal? {
         if isOpen, probing { return .untilAnswered }
-        if let notBefore, now < notBefore { return .until(notBefore) }
+        // Whichever clock counts frozen time.
+        if let notBefore, now < notBefore, now.wallMs < notBefore.wallMs { return .until(notBefore) }
         return nil
     }
 

@@ -50,7 +50,7 @@ final class CredentialStore {
             return .pending(until: fetchLogin(time))
         }
         if let signing = endpoint.awsService {
-            if let keys, keysExpire.map({ now < $0 }) ?? true {
+            if let keys, areKeysFresh(at: now) {
                 return .ready(signature(service: signing.service, region: signing.region, keys))
             }
             if case .none = plan.source { return .ready(.none) }
@@ -61,8 +61,19 @@ final class CredentialStore {
 
     /// The back end refused the credentials: ask for them again, at most once a minute.
     func refused(at now: Moment) {
-        guard let loginFetchedAt, now.elapsed(since: loginFetchedAt) > .seconds(60) else { return }
+        if case .container = plan.source { keysExpire = now }
+        guard let loginFetchedAt,
+            now.elapsed(since: loginFetchedAt) > .seconds(60) || now.wallMs - loginFetchedAt.wallMs > 60_000
+        else { return }
         login = nil
+    }
+
+    /// A secret or keys are needed and cannot be had for now.
+    var isFailing: Bool { breaker.failures > 0 }
+
+    private func areKeysFresh(at now: Moment) -> Bool {
+        guard let keysExpire else { return true }
+        return now < keysExpire && now.wallMs < keysExpire.wallMs
     }
 
     func froze(_ time: FlushTime) {
@@ -111,7 +122,7 @@ final class CredentialStore {
         let now = time.moment
         guard loginFetch == nil, let arn = plan.secretARN else { return nil }
         if case .until(let moment)? = breaker.refusal(at: now) { return moment }
-        guard let keys, keysExpire.map({ now < $0 }) ?? true else {
+        guard let keys, areKeysFresh(at: now) else {
             if case .none = plan.source {
                 failed("no_role_credentials", at: now)
                 return now + .seconds(30)
@@ -199,6 +210,7 @@ final class CredentialStore {
             return failed("role_credentials", at: now)
         }
         keys = AWSCredentials(accessKey: accessKey, secretKey: secretKey, sessionToken: members[2])
+        breaker.succeeded()
         // They are renewed well before the hours after which they expire; asking is a call on the loopback.
         keysExpire = now + .seconds(300)
     }

@@ -124,8 +124,8 @@ package final class FlushWorker {
     private func beginDrain(_ order: FlushMailbox.ShutdownOrder, _ time: FlushTime) {
         CrashPoint.reach(.drainBegun)
         drain = Drain(order: order, begun: time.moment)
-        logs?.beginShutdown(time)
-        metrics?.beginShutdown(time)
+        logs?.beginShutdown(time, until: order.deadline)
+        metrics?.beginShutdown(time, until: order.deadline)
     }
 
     private func advanceDrain(_ time: FlushTime) -> Duration {

@@ -23,6 +23,9 @@ struct ItemSettlement {
     /// Draws the wait before the next try: (failures so far, floor).
     var wait: (Int, Duration) -> Duration
 
+    /// A row's `attempts` below zero counts the tries of a pipeline that failed.
+    private static func pipelineTries(of stored: StoredChunk) -> Int { max(0, -stored.attempts) }
+
     struct Result {
         var settlement: Settlement
         /// Documents that were confirmed.
@@ -39,7 +42,8 @@ struct ItemSettlement {
         /// The answer did not say: at once.
         case unconfirmed
         case safeShape
-        case pipeline
+        /// A pipeline's failures are counted by themselves: back-pressure before must not use up the tries.
+        case pipeline(tries: Int)
         case unavailable(slow: Bool)
         case retry
     }
@@ -54,8 +58,12 @@ struct ItemSettlement {
         var sources: [Int64: Int] = [:]
     }
 
-    /// - Parameter byPosition: the request carried no ids.
-    func settle(_ chunks: [StoredChunk], _ answer: BulkAnswer, byPosition: Bool = false) throws -> Result {
+    /// - Parameters:
+    ///   - byPosition: the request carried no ids.
+    ///   - gone: chunks that another flight has settled.
+    func settle(
+        _ chunks: [StoredChunk], _ answer: BulkAnswer, byPosition: Bool = false, skipping gone: Set<Int64> = []
+    ) throws -> Result {
         let good = Set(answer.good)
         var failed: [[UInt8]: BulkAnswer.FailedItem] = [:]
         for item in answer.failed where failed[item.id] == nil { failed[item.id] = item }
@@ -66,6 +74,10 @@ struct ItemSettlement {
         var result = Result(settlement: Settlement())
         var gathered: [Key: Gathered] = [:]
         for stored in chunks {
+            guard !gone.contains(stored.id) else {
+                position += stored.chunk.events
+                continue
+            }
             let lines = try Inflater.inflate(stored: stored.chunk.stored, length: stored.chunk.linesLength)
             var outcome = ChunkSettlement(id: stored.id, delivered: 0)
             var unconfirmed = 0
@@ -98,10 +110,11 @@ struct ItemSettlement {
                 case .tooLarge:
                     outcome.rejected.append(reject(documents, document, line, item, LedgerReason.tooLarge))
                 case .pipelineFailure:
-                    if stored.attempts + 1 >= Self.pipelineTries {
+                    let tries = Self.pipelineTries(of: stored)
+                    if tries + 1 >= Self.pipelineTries {
                         outcome.rejected.append(reject(documents, document, line, item, LedgerReason.pipeline))
                     } else {
-                        kept.append((document, .pipeline, nil))
+                        kept.append((document, .pipeline(tries: tries), nil))
                     }
                 case .idUnsupported:
                     result.idsUnsupported = true
@@ -150,7 +163,9 @@ struct ItemSettlement {
     /// The same chunk once more, later.
     func postponed(_ stored: StoredChunk, retryAtMs: Int64) -> Settlement {
         var settlement = Settlement()
-        settlement.postponed = [Postponement(id: stored.id, attempts: stored.attempts + 1, retryAtMs: retryAtMs)]
+        settlement.postponed = [
+            Postponement(id: stored.id, attempts: max(0, stored.attempts) + 1, retryAtMs: retryAtMs)
+        ]
         return settlement
     }
 
@@ -199,11 +214,16 @@ struct ItemSettlement {
     }
 
     private func rows(_ key: Key, _ row: Gathered) throws -> [RequeuedRow] {
-        let attempts = row.attempts + (key.way == .unconfirmed || key.way == .safeShape ? 0 : 1)
+        let attempts: Int =
+            switch key.way {
+            case .pipeline(let tries): -(tries + 1)
+            case .unconfirmed, .safeShape: row.attempts
+            case .unavailable, .retry: max(0, row.attempts) + 1
+            }
         let interval: Duration? =
             switch key.way {
             case .unconfirmed, .safeShape: nil
-            case .pipeline: Self.pipelineWaits[min(max(attempts - 1, 0), Self.pipelineWaits.count - 1)]
+            case .pipeline(let tries): Self.pipelineWaits[min(tries, Self.pipelineWaits.count - 1)]
             case .unavailable(let slow): wait(attempts, slow ? Self.slowFloor : .zero)
             case .retry: wait(attempts, .zero)
             }

@@ -33,6 +33,7 @@ final class MetricPush {
     private struct ShutdownPhase {
         static let probeLimit: Duration = .milliseconds(500)
 
+        var deadline: Moment
         var pushed = false
         var gaveUp = false
         /// The logs are drained and there is time: the ledger's last state may follow.
@@ -82,11 +83,15 @@ final class MetricPush {
             return shutdown == nil ? clean(time) : nil
         }
         if let refusal = breaker.refusal(at: time.moment) {
-            if case .until(let moment) = refusal { return moment.elapsed(since: time.moment) }
-            return nil
+            guard case .until(let moment) = refusal else { return nil }
+            if let phase = shutdown, moment >= phase.deadline { shutdown?.gaveUp = true }
+            return moment.elapsed(since: time.moment)
         }
         if shutdown == nil, let lastBegan {
-            let left = interval - time.moment.elapsed(since: lastBegan)
+            // Whichever clock counts frozen time.
+            let passed = max(
+                time.moment.elapsed(since: lastBegan), .milliseconds(time.moment.wallMs - lastBegan.wallMs))
+            let left = interval - passed
             if left > .zero { return shorter(left, clean(time)) }
         }
         push(time)
@@ -167,9 +172,9 @@ final class MetricPush {
         cleaning.froze(loop)
     }
 
-    func beginShutdown(_ time: FlushTime) {
+    func beginShutdown(_ time: FlushTime, until deadline: Moment) {
         cleaning.cancel(loop)
-        var phase = ShutdownPhase()
+        var phase = ShutdownPhase(deadline: deadline)
         if breaker.looksDead { phase.probeUntil = time.moment + ShutdownPhase.probeLimit }
         breaker.expireWait()
         // An older PUT carries older totals: it must not arrive after the last one.

@@ -54,7 +54,7 @@ extension OpenSearchDelivery {
             return
         }
         if !flight.compressed { gzip.plainFailed() }
-        spool.release(flight.chunks.map(\.id))
+        release(flight)
         if wasFrozen {
             breaker.abandoned()
         } else {
@@ -67,7 +67,7 @@ extension OpenSearchDelivery {
         _ flight: BulkFlight, _ time: FlushTime, after: Duration? = nil, floor: Duration = .zero, event: String,
         status: Int
     ) {
-        spool.release(flight.chunks.map(\.id))
+        release(flight)
         failed(time, after: after, floor: floor)
         notice(Notice(.warning, event, [("status", String(status))]))
     }
@@ -88,7 +88,7 @@ extension OpenSearchDelivery {
             pending = PendingBulk(chunks: flight.chunks, plain: true)
         } else {
             gzip.plainFailed()
-            spool.release(flight.chunks.map(\.id))
+            release(flight)
         }
     }
 

@@ -21,37 +21,41 @@ extension OpenSearchDelivery {
             suspects.othersAccepted()
             var settlement = Settlement()
             settlement.chunks = flight.chunks.map { ChunkSettlement(id: $0.id, delivered: $0.chunk.events) }
-            settle(settlement, flight.chunks, time)
+            settle(settlement, flight, time)
             return
         }
         itemByItem(flight, answer, time)
     }
 
     func itemByItem(_ flight: BulkFlight, _ answer: BulkAnswer, _ time: FlushTime) {
-        guard let settler = settler(time) else { return spool.release(flight.chunks.map(\.id)) }
-        var chunks = flight.chunks
+        guard let settler = settler(time) else {
+            breaker.abandoned()
+            return release(flight)
+        }
+        // What another flight settled meanwhile is left out, but still counts where items are matched by position.
+        var gone: Set<Int64> = []
         var counted = false
-        while !chunks.isEmpty {
+        while gone.count < flight.chunks.count {
             let result: ItemSettlement.Result
             do {
-                result = try settler.settle(chunks, answer, byPosition: !flight.withIDs)
+                result = try settler.settle(flight.chunks, answer, byPosition: !flight.withIDs, skipping: gone)
             } catch {
-                spool.release(chunks.map(\.id))
+                release(flight)
                 failed(time)
                 notice(Notice(.error, "settle_failed", [("cause", "\(error)")]))
                 return
             }
             guard !result.settlement.chunks.isEmpty else {
+                if counted { return release(flight) }
                 // Items, but none of ours: it confirms nothing.
                 refused(flight, time, event: "opensearch_answer_unreadable", status: 200)
                 return
             }
             if !counted { count(result, flight, answer) }
             counted = true
-            let gone = settle(result.settlement, chunks, time)
-            if gone.isEmpty { return }
-            // Another flight settled these meanwhile: the rest is gathered without them.
-            chunks.removeAll { gone.contains($0.id) }
+            let conflicting = settle(result.settlement, flight, time)
+            if conflicting.isEmpty { return }
+            gone.formUnion(conflicting)
         }
     }
 
@@ -84,16 +88,16 @@ extension OpenSearchDelivery {
     /// One transaction.
     /// - Returns: chunks that another flight settled and that have to be taken out first; then nothing has changed.
     @discardableResult
-    func settle(_ settlement: Settlement, _ chunks: [StoredChunk], _ time: FlushTime) -> [Int64] {
+    func settle(_ settlement: Settlement, _ flight: BulkFlight, _ time: FlushTime) -> [Int64] {
         var settlement = settlement
         settlement.holdsWaiting = shutdown != nil
         let touched = Set(settlement.chunks.map(\.id) + settlement.postponed.map(\.id))
         do throws(SpoolError) {
             if case .conflict(let gone) = try spool.settle(settlement) { return gone }
-            spool.release(chunks.map(\.id).filter { !touched.contains($0) })
+            if !flight.isOld { spool.release(flight.chunks.map(\.id).filter { !touched.contains($0) }) }
         } catch {
             // What was confirmed stays in the spool and is sent again: `create` answers 409.
-            spool.release(chunks.map(\.id))
+            release(flight)
             failed(time)
             notice(Notice(.error, "settle_failed", [("cause", error.description)]))
         }

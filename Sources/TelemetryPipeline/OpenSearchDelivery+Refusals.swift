@@ -10,29 +10,29 @@ extension OpenSearchDelivery {
         sizing.refused(size: flight.chunks.reduce(0) { $0 + $1.chunk.linesLength })
         breaker.abandoned()
         guard flight.chunks.count == 1, let only = flight.chunks.first else {
-            spool.release(flight.chunks.map(\.id))
+            release(flight)
             if weight == .pressure { pause(after, time) }
             return
         }
-        guard let settler = settler(time) else { return spool.release([only.id]) }
+        guard let settler = settler(time) else { return release(flight) }
         do {
             if only.chunk.events > 1 {
-                settle(try settler.split(only), flight.chunks, time)
+                settle(try settler.split(only), flight, time)
                 if weight == .pressure { pause(after, time) }
             } else if weight == .tooLarge {
                 let rejected = try settler.rejectAll(
                     only, status: 413, reason: LedgerReason.tooLarge, type: "request_too_large", text: "")
-                settle(rejected, flight.chunks, time)
+                settle(rejected, flight, time)
                 notice(Notice(.warning, "documents_rejected", [("documents", "1"), ("status", "413")]))
             } else {
-                let wait = rowBackoff.wait(afterFailures: only.attempts + 1, floor: after ?? .zero)
+                let wait = rowBackoff.wait(afterFailures: max(0, only.attempts) + 1, floor: after ?? .zero)
                 settle(
-                    settler.postponed(only, retryAtMs: time.moment.wallMs + max(1, wait.milliseconds)), flight.chunks,
+                    settler.postponed(only, retryAtMs: time.moment.wallMs + max(1, wait.milliseconds)), flight,
                     time)
                 failed(time, after: after)
             }
         } catch {
-            spool.release([only.id])
+            release(flight)
             failed(time)
         }
     }
@@ -48,32 +48,32 @@ extension OpenSearchDelivery {
         notice(Notice(.warning, "opensearch_bad_request", [("status", String(status))]))
         sizing.refused(size: flight.chunks.reduce(0) { $0 + $1.chunk.linesLength })
         guard flight.chunks.count == 1, let only = flight.chunks.first else {
-            spool.release(flight.chunks.map(\.id))
+            release(flight)
             breaker.abandoned()
             pause(nil, time)
             return
         }
-        guard let settler = settler(time) else { return spool.release([only.id]) }
+        guard let settler = settler(time) else { return release(flight) }
         do {
             if only.chunk.events > 1 {
                 breaker.abandoned()
-                settle(try settler.split(only), flight.chunks, time)
+                settle(try settler.split(only), flight, time)
             } else if suspects.isGuilty(only.chunk.idsDigest) {
                 let rejected = try settler.rejectAll(
                     only, status: status, reason: LedgerReason.document, type: "request_refused", text: "")
-                settle(rejected, flight.chunks, time)
+                settle(rejected, flight, time)
                 suspects.forget(only.chunk.idsDigest)
                 notice(Notice(.warning, "documents_rejected", [("documents", "1"), ("status", String(status))]))
             } else {
                 suspects.suspect(only.chunk.idsDigest)
-                let wait = rowBackoff.wait(afterFailures: only.attempts + 1)
+                let wait = rowBackoff.wait(afterFailures: max(0, only.attempts) + 1)
                 settle(
-                    settler.postponed(only, retryAtMs: time.moment.wallMs + max(1, wait.milliseconds)), flight.chunks,
+                    settler.postponed(only, retryAtMs: time.moment.wallMs + max(1, wait.milliseconds)), flight,
                     time)
                 failed(time)
             }
         } catch {
-            spool.release([only.id])
+            release(flight)
             failed(time)
         }
     }

@@ -50,6 +50,8 @@ final class OpenSearchDelivery {
 
         var answered = false
         var gaveUp = false
+        /// When the drain must have ended.
+        var deadline: Moment
         /// Nothing could be claimed at the last look.
         var exhausted = false
         /// Set when the breaker was open at SHUTDOWN: one probe may take until then.
@@ -74,7 +76,7 @@ final class OpenSearchDelivery {
         self.setup = IndexPreparation(endpoint: endpoint, configuration: configuration, notice: notice)
     }
 
-    var isBreakerOpen: Bool { breaker.isOpen }
+    var isBreakerOpen: Bool { breaker.isOpen || credentials.isFailing }
     /// Requests are on their way, or a due flush has more to send and may.
     var isBusy: Bool { !flights.isEmpty || setup.isRunning || pending != nil || flushing }
 
@@ -82,7 +84,17 @@ final class OpenSearchDelivery {
     var isDrained: Bool {
         guard let shutdown else { return false }
         if shutdown.gaveUp { return true }
-        return shutdown.exhausted && pending == nil && !flights.values.contains { !$0.isOld }
+        guard shutdown.exhausted, pending == nil, !hasNewFlight else { return false }
+        // Rows that wait are held, so what is not claimed could still be sent.
+        let backlog = spool.backlog()
+        return backlog.claimed.chunks >= backlog.chunks
+    }
+
+    private var hasNewFlight: Bool { flights.values.contains { !$0.isOld } }
+
+    /// Gives a flight's chunks back; those of an old one are not its own any more since SHUTDOWN began.
+    func release(_ flight: BulkFlight) {
+        if !flight.isOld { spool.release(flight.chunks.map(\.id)) }
     }
 
     // MARK: Steps
@@ -97,6 +109,11 @@ final class OpenSearchDelivery {
                 if backlogIsEmpty {
                     flushing = false
                     shutdown?.exhausted = true
+                }
+                // A wait that outlives the budget is not waited for: the customer pays for it.
+                if case .until(let moment) = refusal, let phase = shutdown, moment >= phase.deadline, !hasNewFlight {
+                    giveBack()
+                    shutdown?.gaveUp = true
                 }
                 return wait
             }
@@ -171,7 +188,8 @@ final class OpenSearchDelivery {
         } catch {
             notice(Notice(.error, "claim_failed", [("cause", error.description)]))
             flushing = false
-            shutdown?.exhausted = true
+            // A spool that cannot be read has nothing to drain.
+            shutdown?.gaveUp = true
             return .nothing(next: .seconds(1))
         }
         flushing = false
@@ -195,7 +213,7 @@ final class OpenSearchDelivery {
                 } else {
                     builder.plain(lines: BulkLines.withoutIDs(try BulkRequest.lines(of: pieces)))
                 }
-            let reader = AnswerReader()
+            let reader = AnswerReader(events: bulk.chunks.reduce(0) { $0 + $1.chunk.events })
             let transfer = try WatchedTransfer.start(request, on: loop, time, onBody: { reader.feed($0) })
             flights[transfer.id] = BulkFlight(
                 chunks: bulk.chunks, compressed: compressed, withIDs: usesIDs, reader: reader, transfer: transfer)
@@ -235,7 +253,7 @@ final class OpenSearchDelivery {
             case .stalled, .lostInFreeze:
                 loop.cancel(id)
                 flights[id] = nil
-                spool.release(flight.chunks.map(\.id))
+                release(flight)
                 if verdict == .stalled {
                     breaker.failed(at: time.moment)
                     notice(Notice(.warning, "opensearch_stalled", [("chunks", String(flight.chunks.count))]))
@@ -249,12 +267,12 @@ final class OpenSearchDelivery {
     }
 
     /// Requests begun before go on; what they carry may travel a second time, and the first answer settles.
-    func beginShutdown(_ time: FlushTime) {
+    func beginShutdown(_ time: FlushTime, until deadline: Moment) {
         giveBack()
         setup.cancel(loop)
         spool.releaseAll()
         for id in flights.keys { flights[id]?.isOld = true }
-        var phase = ShutdownPhase()
+        var phase = ShutdownPhase(deadline: deadline)
         if breaker.looksDead { phase.probeUntil = time.moment + ShutdownPhase.probeLimit }
         breaker.expireWait()
         breaker.abandoned()

@@ -18,7 +18,11 @@ package struct StallWatch: Sendable {
         case lostInFreeze
     }
 
+    /// An answer that has been coming for this long is none.
+    package static let whole: Duration = .seconds(120)
+
     private var movedAt: Duration
+    private var bodySentAt: Duration?
     private var moved: UInt64 = 0
     private var frozen = false
 
@@ -32,6 +36,7 @@ package struct StallWatch: Sendable {
     package mutating func froze(thawed: Duration) {
         frozen = true
         movedAt = thawed
+        if bodySentAt != nil { bodySentAt = thawed }
     }
 
     package mutating func check(bytesMoved: UInt64, isBodySent: Bool, thawed: Duration) -> Verdict {
@@ -40,6 +45,8 @@ package struct StallWatch: Sendable {
             movedAt = thawed
             frozen = false
         }
+        if isBodySent, bodySentAt == nil { bodySentAt = thawed }
+        if let bodySentAt, thawed - bodySentAt > Self.whole { return .stalled }
         let limit = frozen ? Self.afterFreeze : isBodySent ? Self.answering : Self.moving
         let left = limit - (thawed - movedAt)
         if left > .zero { return .waiting(left) }

@@ -7,6 +7,9 @@ package struct ThawedClock: Sendable {
     /// A wait may take this much longer than asked for before it counts as a freeze: a starved CPU is no freeze.
     package static let slack: Duration = .milliseconds(750)
 
+    /// What may be done between two looks.
+    static let work: Duration = .milliseconds(100)
+
     /// Thawed time since the clock was made.
     package private(set) var elapsed: Duration = .zero
     private var last: Moment
@@ -22,7 +25,8 @@ package struct ThawedClock: Sendable {
         let wall = Duration.milliseconds(now.wallMs - last.wallMs)
         last = now
         let frozen = monotonic > wait + Self.slack || wall > monotonic + Self.slack
-        elapsed += frozen ? min(monotonic, wait) : monotonic
+        // What lies beyond the wait does not count, even when it is too short to be called a freeze.
+        elapsed += min(monotonic, wait + Self.work)
         return frozen
     }
 }

@@ -162,6 +162,8 @@ package final class TransferLoop {
     private func renewPool() {
         guard let fresh = curl_multi_init() else { return }
         waker.replace(with: fresh)
+        // A wake that was meant for the old handle must not go with it.
+        curl_multi_wakeup(fresh)
         curl_multi_cleanup(multi)
         multi = fresh
         staleOrigins.removeAll()
