@@ -6,6 +6,8 @@ struct EncodingPass {
     private let configuration: IntakeConfiguration
     private let receivedMs: Int64
     private let observes: Bool
+    /// What the platform dropped stands beside the books, whether or not there is a gateway to tell.
+    private let countsDrops: Bool
     private var lines: BulkLines
     private var tracker: InvocationTracker
     private var counts = EventCounts()
@@ -33,7 +35,8 @@ struct EncodingPass {
         tracker = InvocationTracker(current: state.invocationID, managedInstances: configuration.managedInstances)
         joiner = CutRecordJoiner(parts: state.heldParts)
         // What a snapshot observes would be counted in every copy of it.
-        if case .environment = state.identity { observes = configuration.observesMetrics } else { observes = false }
+        if case .environment = state.identity { countsDrops = true } else { countsDrops = false }
+        observes = countsDrops && configuration.observesMetrics
     }
 
     /// An event that goes its way. `isHeld`: the ledger has it among the spooled ones already. Without `hasInvocation`
@@ -42,7 +45,7 @@ struct EncodingPass {
         _ element: BodyElement, _ bytes: UnsafeRawBufferPointer, isHeld: Bool, hasInvocation: Bool = true
     ) {
         let requestID = element.requestID.of(bytes)
-        if observes { observe(element, bytes) }
+        if observes || (countsDrops && element.kind == .logsDropped) { observe(element, bytes) }
         if element.kind.movesInvocation { tracker.begin(element.kind, requestID: requestID) }
         defer { if element.kind.movesInvocation { end(element.kind, requestID) } }
         if !configuration.storesEvents {

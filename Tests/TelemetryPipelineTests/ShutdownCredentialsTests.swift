@@ -64,8 +64,8 @@ import Testing
         _ = metrics.step(time)
         #expect(!logs.isDrained && !metrics.isDrained)
 
-        logs.beginShutdown(time)
-        metrics.beginShutdown(time)
+        logs.beginShutdown(time, until: time.moment + .seconds(2))
+        metrics.beginShutdown(time, until: time.moment + .seconds(2))
         for milliseconds: Int64 in [1, 400, 900] {
             let later = FlushTime(moment: moment(milliseconds), thawed: .milliseconds(milliseconds))
             _ = logs.step(later, shuttingDown: true)
