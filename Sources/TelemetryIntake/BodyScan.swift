@@ -36,7 +36,8 @@ struct BodyScan {
         while let element = splitter.next() {
             if elements.count < Self.bound {
                 elements.append(element)
-                remainder = splitter
+                // Only a body of more has any use for it.
+                if elements.count == Self.bound { remainder = splitter }
             }
             count += 1
             if element.shape == .unreadable { unreadable += 1 }
