@@ -3,7 +3,9 @@
 /// The pieces are raw deflate without a final block, closed with a full flush (``ChunkEncoder``). The member is a header,
 /// the pieces, an empty final block, and a trailer from the pieces' CRCs and lengths.
 /// https://www.rfc-editor.org/rfc/rfc1952, https://www.rfc-editor.org/rfc/rfc1951
-package struct GzipJoiner {
+///
+/// Not copyable, so that finishing it cannot copy megabytes of pieces.
+package struct GzipJoiner: ~Copyable {
     /// Header, empty final block and trailer together.
     package static let overhead = 20
 
