@@ -105,7 +105,8 @@ package final class FlushWorker {
             if mayPush, let next = metrics?.step(time) { wait = min(wait, next) }
         }
         if drain == nil {
-            if spool.maintain(nowMs: time.moment.wallMs).hasMore { wait = min(wait, .milliseconds(2)) }
+            let upkeep = spool.maintain(nowMs: time.moment.wallMs, isDelivering: logs?.isDelivering ?? false)
+            if upkeep.hasMore { wait = min(wait, .milliseconds(2)) }
         } else {
             wait = min(wait, advanceDrain(time))
         }

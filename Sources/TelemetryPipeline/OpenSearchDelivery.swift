@@ -77,6 +77,7 @@ final class OpenSearchDelivery {
     }
 
     var isBreakerOpen: Bool { breaker.isOpen || credentials.isFailing }
+    var isDelivering: Bool { !flights.isEmpty }
     /// Requests are on their way, or a due flush has more to send and may.
     var isBusy: Bool { !flights.isEmpty || setup.isRunning || pending != nil || flushing }
 

@@ -14,10 +14,14 @@ extension Spool {
     /// One slice of housekeeping, for the flush thread after the first `next`: the checkpoint, then one of salvaging,
     /// recounting, discarding what a lowered bound has no room for, and shrinking. Never more than a few milliseconds
     /// under the mutex; what fails is tried again by a later call.
-    package func maintain(nowMs: Int64) -> MaintenanceOutcome {
+    /// - Parameter isDelivering: requests are on their way: rows that are about to be deleted are not moved for the sake
+    ///   of a shorter file, unless the disk is short.
+    package func maintain(nowMs: Int64, isDelivering: Bool = false) -> MaintenanceOutcome {
         verifyFileWhenDue(nowMs: nowMs)
         let mayShrink = waitingAppends.load(ordering: .relaxed) == 0
-        let hasMore = try? withStore { store throws(SpoolError) in try store.maintain(mayShrink: mayShrink) }
+        let hasMore = try? withStore { store throws(SpoolError) in
+            try store.maintain(mayShrink: mayShrink, isDelivering: isDelivering)
+        }
         return MaintenanceOutcome(hasMore: hasMore ?? false)
     }
 }
@@ -40,13 +44,13 @@ extension SpoolStore {
     }
 
     /// True when there is more to do.
-    func maintain(mayShrink: Bool) throws(SpoolError) -> Bool {
+    func maintain(mayShrink: Bool, isDelivering: Bool) throws(SpoolError) -> Bool {
         if connection.framesInWAL > Self.checkpointFrames { try checkpoint() }
         space.measure()
         if row.salvageCursor != nil { return try salvageSlice() }
         if recount != nil { return try recountSlice() }
         if try discardAboveBound() { return true }
-        return mayShrink ? try shrinkSlice() : false
+        return mayShrink ? try shrinkSlice(isDelivering: isDelivering) : false
     }
 
     // MARK: Recount
@@ -106,8 +110,9 @@ extension SpoolStore {
         return gone > 0
     }
 
-    /// Gives pages back to the file system.
-    private func shrinkSlice() throws(SpoolError) -> Bool {
+    /// Gives pages back to the file system. To do so in the middle of a file is to move the rows behind: not while those
+    /// are on their way out of it, unless the disk is short.
+    private func shrinkSlice(isDelivering: Bool) throws(SpoolError) -> Bool {
         let counts = try pageCounts()
         let used = counts.all - counts.free
         if row.total.chunks == 0, counts.free > Self.vacuumPages, used <= Self.vacuumPages {
@@ -120,8 +125,9 @@ extension SpoolStore {
         }
         // When the disk runs short the function gets every page that is free; otherwise some stay for what comes next.
         let isAboveBound = space.filesOnDisk(pages: counts.all) > space.bound
+        let mayWait = isDelivering && row.total.chunks > 0 && !isAboveBound && !space.isShort
         let kept = isAboveBound ? 0 : space.isShort ? Self.vacuumPages : max(Self.keptFreePages, counts.all / 4)
-        if counts.free > kept || (row.total.chunks == 0 && counts.free > Self.vacuumPages) {
+        if (counts.free > kept && !mayWait) || (row.total.chunks == 0 && counts.free > Self.vacuumPages) {
             CrashPoint.reach(.shrinkBefore)
             try connection.run("PRAGMA incremental_vacuum(\(Self.vacuumPages))", during: "shrink")
             CrashPoint.reach(.shrinkAfter)
