@@ -75,8 +75,7 @@ struct BulkLines {
         buffer.append(number: ordinal)
         ordinal &+= 1
         var hash = prefixHash
-        let written = buffer.bytes
-        for position in digits..<written.count { hash.add(written[position]) }
+        hash.add(UnsafeRawBufferPointer(rebasing: buffer.bytes[digits...]))
         buffer.append(ActionLine.end)
         writer.append(element, bytes, moment: moment, invocationID: invocationID, to: buffer)
         let buffers = buffers

@@ -47,6 +47,15 @@ import Testing
         #expect(!answer.confirmsAll(events: 51, digest: answer.goodDigest))
     }
 
+    @Test func `ids that share their beginning or do not are told apart`() {
+        let ids = [
+            "0123456789abcdef-1-0", "0123456789abcdef-1-1", "0123456789abcdeg-1-1", "0123456789abcdef-1-1",
+            "1123456789abcdef-1-1", "0123456789abcdef", "0123456789abcde", "s", "1123456789abcdef",
+        ]
+        let items = ids.map { "{\"create\":{\"_id\":\"\($0)\",\"status\":201}}" }.joined(separator: ",")
+        #expect(Self.parse("{\"errors\":false,\"items\":[\(items)]}").good == ids.map(Self.hash))
+    }
+
     @Test func `an answer reads the same however it is split`() {
         let plain = (0..<3).map { "{\"create\":{\"_id\":\"id-\($0)\",\"status\":201}}" }.joined(separator: ",")
         for text in [Self.full, "{\"errors\":false,\"items\":[\(plain)]}", "{\"items\" : [ \(plain) , {} ] }"] {

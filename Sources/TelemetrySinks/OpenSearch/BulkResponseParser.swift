@@ -9,6 +9,27 @@ import TelemetryModel
 package struct BulkResponseParser: Sendable {
     private var stream = JSONStream(captureLimit: 1024)
     private var handler: BulkResponseHandler
+    private var prefix = IDPrefix()
+
+    /// Neighbouring ids begin with the same environment id: its hash is taken once.
+    private struct IDPrefix: Sendable {
+        static let length = 16
+
+        private var first: UInt64 = 0
+        private var second: UInt64 = 0
+        private var state: DocumentIDHash?
+
+        /// The hash of the first 16 bytes at `offset`, which must be there.
+        mutating func hash(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> DocumentIDHash {
+            let now = (BulkResponseParser.word(bytes, offset), BulkResponseParser.word(bytes, offset + 8))
+            if let state, now == (first, second) { return state }
+            var fresh = DocumentIDHash()
+            fresh.add(UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + Self.length)]))
+            (first, second) = now
+            state = fresh
+            return fresh
+        }
+    }
 
     /// - Parameter maximumItems: Items beyond it are not kept: for the documents that were sent. An answer that never
     ///   ends must not fill the memory.
@@ -56,7 +77,7 @@ package struct BulkResponseParser: Sendable {
                 stream.commaWasTaken()
                 continue
             }
-            guard let length = Self.plainItem(bytes, at: taken, into: &handler.answer) else { break }
+            guard let length = Self.plainItem(bytes, at: taken, &prefix, into: &handler.answer) else { break }
             taken += length
             needsComma = true
             stream.elementWasTaken()
@@ -65,20 +86,19 @@ package struct BulkResponseParser: Sendable {
     }
 
     /// The length of a plain item at `start`, which is then counted, or nil.
-    private static func plainItem(_ bytes: UnsafeRawBufferPointer, at start: Int, into answer: inout BulkAnswer) -> Int?
-    {
+    private static func plainItem(
+        _ bytes: UnsafeRawBufferPointer, at start: Int, _ prefix: inout IDPrefix, into answer: inout BulkAnswer
+    ) -> Int? {
         guard start + 18 <= bytes.count,
             word(bytes, start) == head0,
             word(bytes, start + 8) == head1,
             bytes[start + 16] == UInt8(ascii: ":"), bytes[start + 17] == UInt8(ascii: "\"")
         else { return nil }
         var index = start + 18
-        var hash = DocumentIDHash()
         while index < bytes.count {
             let byte = bytes[index]
             if byte == UInt8(ascii: "\"") { break }
             guard byte != UInt8(ascii: "\\") else { return nil }
-            hash.add(byte)
             index += 1
         }
         // The id's quote, `,"status":2xx`, and both braces: 16 bytes.
@@ -90,9 +110,17 @@ package struct BulkResponseParser: Sendable {
             bytes[index + 13] == UInt8(ascii: "1") || bytes[index + 13] == UInt8(ascii: "0"),
             bytes[index + 14] == UInt8(ascii: "}"), bytes[index + 15] == UInt8(ascii: "}")
         else { return nil }
+        var hash = DocumentIDHash()
+        var hashed = start + 18
+        if index - hashed >= IDPrefix.length {
+            hash = prefix.hash(bytes, at: hashed)
+            hashed += IDPrefix.length
+        }
+        hash.add(UnsafeRawBufferPointer(rebasing: bytes[hashed..<index]))
+        let value = hash.value
         answer.items += 1
-        answer.good.append(hash.value)
-        answer.goodDigest &+= hash.value
+        answer.good.append(value)
+        answer.goodDigest &+= value
         return index + 16 - start
     }
 
@@ -105,7 +133,7 @@ package struct BulkResponseParser: Sendable {
     /// `,"status`
     private static var status: UInt64 { 0x7375_7461_7473_222c }
 
-    private static func word(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> UInt64 {
+    fileprivate static func word(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> UInt64 {
         UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 }
