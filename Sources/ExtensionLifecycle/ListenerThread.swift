@@ -79,7 +79,11 @@ final class ListenerThread: Sendable {
             announce(.bound(bound))
             let opened = openSpool()
             // libevent's timer fires once after a freeze, so this counts thawed seconds.
-            listener.schedule(every: .seconds(1)) { ingest.tick() }
+            listener.schedule(every: .seconds(1)) { [self] in
+                // A spool that broke while it ran, on a full disk say, is opened again when it can be.
+                if !self.parts.spool.isOpen { _ = openSpool() }
+                ingest.tick()
+            }
             if !opened { retryOpening(listener) }
             listener.run()
         } catch {

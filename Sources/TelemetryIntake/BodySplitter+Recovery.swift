@@ -89,10 +89,14 @@ extension BodySplitter {
     /// The comma before what looks like an event's beginning.
     private mutating func nextBoundary(behind start: Int) -> Int? {
         guard start < lastBoundary else { return nil }
+        // Many broken elements before one boundary must not search for it one by one.
+        if foundFrom <= start, start < foundBoundary { return foundBoundary }
         guard let boundary = bytes.firstIndex(of: Self.boundary, from: start + 1, anchor: 1) else {
             lastBoundary = start
             return nil
         }
+        foundFrom = start
+        foundBoundary = boundary
         return boundary
     }
 

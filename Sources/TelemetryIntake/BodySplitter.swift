@@ -17,6 +17,9 @@ struct BodySplitter {
     var budget: Int
     /// Behind this nothing looks like an event's beginning any more.
     var lastBoundary: Int
+    /// The last boundary that was found, and from where on there is none before it.
+    var foundFrom = Int.max
+    var foundBoundary = -1
     /// Where the `}]` begins that closes the body, blanks behind it allowed; the body's end when there is none.
     let closingStart: Int
     private var isBegun = false
@@ -43,6 +46,9 @@ struct BodySplitter {
     }
 
     /// The next element; nil behind the last.
+    /// The platform sends 10,000 at most; what comes behind this many is kept as one rest.
+    static let maximumElements = 131_072
+
     mutating func next() -> BodyElement? {
         while let byte = scanner.nextToken() {
             switch byte {
@@ -56,6 +62,12 @@ struct BodySplitter {
                 scanner.position &+= 1
                 isBegun = true
             default:
+                guard index < Self.maximumElements else {
+                    let start = scanner.position
+                    scanner.position = bytes.count
+                    index &+= 1
+                    return BodyElement(.unreadable, start, bytes.count)
+                }
                 let isScalar = !isBegun && byte != Ascii.openBrace
                 isBegun = true
                 let element = element(byte, isScalar: isScalar)

@@ -195,7 +195,8 @@ struct DocumentWriter {
     /// refuses a name that comes twice.
     private func appendExtras(_ element: BodyElement, _ bytes: UnsafeRawBufferPointer, to buffer: JSONBuffer) {
         var extras: [(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)] = []
-        var places: [String: Int] = [:]
+        // By bytes: names that Unicode calls equivalent are two names in JSON.
+        var places: [[UInt8]: Int] = [:]
         let whole = element.whole.of(bytes)
         var reader = JSONReader(whole, maximumDepth: JSONScanner.maximumDepth)
         do throws(JSONError) {
@@ -204,10 +205,11 @@ struct DocumentWriter {
                 var key = JSONReader.decode(raw)
                 let value = try reader.rawValue()
                 guard key.withUTF8({ BodySplitter.name(UnsafeRawBufferPointer($0)) }) == .other else { continue }
-                if let place = places[key] {
+                let name = Array(key.utf8)
+                if let place = places[name] {
                     extras[place] = (raw, value)
                 } else {
-                    places[key] = extras.count
+                    places[name] = extras.count
                     extras.append((raw, value))
                 }
             }

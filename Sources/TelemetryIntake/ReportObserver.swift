@@ -27,7 +27,8 @@ struct ReportObserver {
             guard amount > 0 else { return }
             // Few at a time: types, statuses and families are bounded.
             for index in counts.indices where counts[index].labelValue == label && counts[index].family == family {
-                counts[index].count = counts[index].count.addingReportingOverflow(amount).partialValue
+                let (sum, overflow) = counts[index].count.addingReportingOverflow(amount)
+                counts[index].count = overflow ? .max : sum
                 return
             }
             counts.append(CounterIncrement(family: family, labelValue: label, count: amount))
@@ -47,7 +48,7 @@ struct ReportObserver {
         case .restoreReport: prefix = .restore
         case .logsDropped:
             let dropped = Self.fields(of: record).droppedRecords
-            result.count(CounterIncrement.platformDropped, "", max(0, dropped ?? 0))
+            result.count(CounterIncrement.platformDropped, "", min(max(0, dropped ?? 0), 1 << 40))
             return
         default: return
         }
@@ -129,10 +130,17 @@ struct ReportObserver {
         return fields
     }
 
+    /// A report has seven; there are no more families than this in all.
+    private static let maximumMetrics = 128
+
     private static func readMetrics(_ reader: inout JSONReader, into fields: inout Fields) throws(JSONError) {
         fields.metrics.reserveCapacity(8)
         try reader.beginObject()
         while let name = try reader.nextRawKey() {
+            guard fields.metrics.count < maximumMetrics else {
+                try reader.skip()
+                continue
+            }
             switch try reader.peek() {
             case .number: fields.metrics.append((name, try reader.number()))
             case .string:

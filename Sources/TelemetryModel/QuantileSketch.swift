@@ -56,7 +56,12 @@ package struct QuantileSketch: Equatable, Sendable {
             firstBucket = bucket
             buckets[0] += 1
         } else {
-            let index = bucket - firstBucket
+            var index = bucket - firstBucket
+            if !bucketsFit(index + 1) {
+                mergeLowest(index + 1 - Self.maximumBuckets)
+                index = min(bucket - firstBucket, Self.maximumBuckets - 1)
+                if bucket - firstBucket > index { firstBucket = bucket - index }
+            }
             if index >= buckets.count { buckets.append(contentsOf: repeatElement(0, count: index - buckets.count + 1)) }
             buckets[index] += 1
         }
@@ -81,15 +86,23 @@ package struct QuantileSketch: Equatable, Sendable {
         return maximum
     }
 
-    private func bucketsFit(_ bucketCount: Int) -> Bool { bucketCount <= 16_384 }
+    private static let maximumBuckets = 16_384
+    private func bucketsFit(_ bucketCount: Int) -> Bool { bucketCount <= Self.maximumBuckets }
+
+    /// The lowest buckets become one, at most all of them.
+    private mutating func mergeLowest(_ count: Int) {
+        let merged = min(count, buckets.count - 1)
+        guard merged > 0 else { return }
+        let low = buckets[0...merged].reduce(0, +)
+        buckets.removeFirst(merged)
+        firstBucket += merged
+        buckets[0] = low
+    }
 
     private mutating func collapse() {
         while encoded().count > Self.maximumEncodedSize - Self.slack, buckets.count > 1 {
             let merged = max(1, buckets.count / 64)
-            let low = buckets[0...merged].reduce(0, +)
-            buckets.removeFirst(merged)
-            firstBucket += merged
-            buckets[0] = low
+            mergeLowest(merged)
         }
     }
 
@@ -168,12 +181,14 @@ package struct QuantileSketch: Equatable, Sendable {
             }
         }
         guard position == bytes.count else { return nil }
+        let lowest = Int64(bitPattern: first >> 1) ^ -Int64(bitPattern: first & 1)
+        guard abs(lowest) < 1 << 20 else { return nil }
         self.sum = doubles[0]
         self.minimum = doubles[1]
         self.maximum = doubles[2]
         self.count = count
         self.zeros = zeros
-        self.firstBucket = Int(Int64(bitPattern: first >> 1) ^ -Int64(bitPattern: first & 1))
+        self.firstBucket = Int(lowest)
         self.buckets = buckets
     }
 }

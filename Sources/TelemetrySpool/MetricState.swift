@@ -115,7 +115,8 @@ struct MetricState {
             {
                 key.label = Self.other
             }
-            change.counters[key] = (change.counters[key] ?? counters[key] ?? 0) + increment.count
+            let (sum, overflow) = (change.counters[key] ?? counters[key] ?? 0).addingReportingOverflow(increment.count)
+            change.counters[key] = overflow ? .max : sum
         }
         return change
     }

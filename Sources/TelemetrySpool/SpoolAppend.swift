@@ -54,6 +54,12 @@ extension SpoolStore {
         let observes = batch.state.identity != .snapshot
         let change = metrics.change(
             observations: observes ? batch.observations : [], counters: observes ? batch.counters : [])
+        var batch = batch
+        // A reject that would push out all others, or good events, is cut to what may be kept of it.
+        let limit = max(4096, space.bound / Self.rejectShare / 4)
+        for index in batch.rejects.indices where batch.rejects[index].content.count > limit {
+            batch.rejects[index].content.removeSubrange(limit...)
+        }
         let rejectBytes = batch.rejects.reduce(0) { $0 + Self.bytes(of: $1) }
         let need = Self.pages(for: batch, changesHeldParts: batch.state.heldParts != intake.heldParts)
         try prepareRoom(pages: need)
@@ -75,7 +81,8 @@ extension SpoolStore {
             pending.row.invocationID = batch.state.invocationID
             pending.row.lastBody = batch.state.lastBody
             for counter in batch.counters where counter.family == CounterIncrement.platformDropped {
-                pending.row.platformDropped += counter.count
+                let (sum, overflow) = pending.row.platformDropped.addingReportingOverflow(counter.count)
+                pending.row.platformDropped = overflow ? .max : sum
             }
         }
         if let entered { bodies.enter(entered, slot: slot) }

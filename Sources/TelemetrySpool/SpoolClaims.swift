@@ -106,18 +106,24 @@ extension SpoolStore {
         guard limit.chunks > 0, limit.bytes > 0 else { return ([], true) }
         var result: [StoredChunk] = []
         var blobBytes = 0
-        for id in try unclaimed(source, count: limit.chunks, nowMs: nowMs) {
-            guard blobBytes < Self.blobBytesPerHold else { return (result, false) }
-            guard let found = try chunkSums(id: id) else { continue }
-            guard limit.isEmpty || found.sums.bytes <= limit.bytes else { return (result, true) }
-            guard let stored = try read(id: id) else { continue }
-            blobBytes += stored.chunk.stored.count
-            limit.bytes -= found.sums.bytes
-            limit.isEmpty = false
-            result.append(stored)
-            claims[id] = Claim(sums: found.sums, isWaiting: found.isWaiting)
-            oldest.value = nil
-            nextRetry.value = nil
+        do throws(SpoolError) {
+            for id in try unclaimed(source, count: limit.chunks, nowMs: nowMs) {
+                guard blobBytes < Self.blobBytesPerHold else { return (result, false) }
+                guard let found = try chunkSums(id: id) else { continue }
+                guard limit.isEmpty || found.sums.bytes <= limit.bytes else { return (result, true) }
+                guard let stored = try read(id: id) else { continue }
+                blobBytes += stored.chunk.stored.count
+                limit.bytes -= found.sums.bytes
+                limit.isEmpty = false
+                result.append(stored)
+                claims[id] = Claim(sums: found.sums, isWaiting: found.isWaiting)
+                oldest.value = nil
+                nextRetry.value = nil
+            }
+        } catch {
+            // What the caller never hears of must not stay claimed.
+            release(result.map(\.id))
+            throw error
         }
         return (result, true)
     }

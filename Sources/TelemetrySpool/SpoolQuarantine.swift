@@ -106,7 +106,8 @@ struct Inheritance {
 
     /// The first content of a fresh database. Called inside the transaction that makes it.
     func save(to connection: Connection, environmentID: EnvironmentID?) throws(SpoolError) {
-        let heldEvents = heldParts.reduce(0) { $0 + $1.parts }
+        // A held record is one event, whatever its parts.
+        let heldEvents = heldParts.count
         var next = row ?? EnvironmentRow()
         let former = next.environmentID
         next.environmentID = environmentID
@@ -207,6 +208,7 @@ extension Spool {
         if !isPresent, !setAside(store) { return }
         // The connection closes here, without a checkpoint into what is broken.
         core.store = nil
+        store.connection.close()
         if isPresent {
             QuarantineFiles.move(path, to: QuarantineFiles.salvaging(directory))
         } else {

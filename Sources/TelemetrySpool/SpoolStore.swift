@@ -64,7 +64,7 @@ final class SpoolStore {
         try loadFormerInstances()
         self.recount = Recount(
             end: row.nextChunk,
-            expected: ledger.total(.spooled) - intake.heldParts.reduce(0) { $0 + $1.parts } - row.salvageEvents)
+            expected: ledger.total(.spooled) - intake.heldParts.count - row.salvageEvents)
     }
 
     static let numbersSkippedAtOpen: UInt64 = 65_536

@@ -36,6 +36,15 @@ import Testing
         #expect(QuantileSketch(encoded: Array(sketch.encoded().dropLast())) == nil)
     }
 
+    @Test func `values a world apart keep the sketch within its bounds and readable`() {
+        var sketch = QuantileSketch()
+        for value in [1e-8, 1, 1e290, 3, 1e300, 1e-8] { sketch.observe(value) }
+        #expect(sketch.count == 6)
+        #expect(QuantileSketch(encoded: sketch.encoded()) == sketch)
+        #expect(sketch.encoded().count <= QuantileSketch.maximumEncodedSize)
+        #expect(sketch.quantile(0.99) == 1e300)
+    }
+
     @Test func `one observation is exact and none is NaN`() {
         var sketch = QuantileSketch()
         #expect(sketch.quantile(0.5).isNaN)

@@ -236,7 +236,10 @@ final class ServerConnection {
 
     private func flush() {
         switch output.write(to: descriptor) {
-        case .blocked: writable?.add()
+        case .blocked:
+            writable?.add()
+            // A peer that does not read its answers must not keep its place for ever.
+            if case .answering = phase, isAnswerComplete { timer?.add(after: Self.lingerTime) }
         case .failed: close()
         case .empty:
             writable?.remove()
@@ -249,6 +252,7 @@ final class ServerConnection {
         case .answering(let responder):
             guard isAnswerComplete else { return }
             isAnswerComplete = false
+            timer?.remove()
             if endsAfterOutput {
                 linger()
             } else {

@@ -6,6 +6,7 @@ import CSQLite
 /// returns. A SELECT that is left open keeps every checkpoint from finishing, and the WAL grows without bound.
 final class Connection {
     private let handle: OpaquePointer
+    private var isClosed = false
     private var statements: [String: Statement] = [:]
     private let walFrames: UnsafeMutablePointer<Int32>
 
@@ -36,9 +37,16 @@ final class Connection {
     }
 
     deinit {
+        close()
+        walFrames.deallocate()
+    }
+
+    /// Ends the connection and with it its lock on the file. Nothing may be asked of it afterwards.
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
         statements.removeAll()
         sqlite3_close_v2(handle)
-        walFrames.deallocate()
     }
 
     /// Pages in the WAL that no checkpoint has copied back. Exact after the first commit of this connection.
