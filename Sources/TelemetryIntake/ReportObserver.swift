@@ -130,8 +130,8 @@ struct ReportObserver {
         return fields
     }
 
-    /// A report has seven; there are no more families than this in all.
-    private static let maximumMetrics = 128
+    /// A report has seven, and no more than 64 families are kept.
+    private static let maximumMetrics = 512
 
     private static func readMetrics(_ reader: inout JSONReader, into fields: inout Fields) throws(JSONError) {
         fields.metrics.reserveCapacity(8)

@@ -115,7 +115,7 @@ struct RealPushGateway: SuiteTrait, TestScoping {
 
     /// The port that the gateway says it listens on, once it says so.
     private static func port(from log: URL, of gateway: Child) async throws -> Int {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(300)
         while ContinuousClock.now < deadline {
             let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
             if let found = text.firstMatch(of: #/address=127\.0\.0\.1:(\d+)\s/#), let port = Int(found.1) {

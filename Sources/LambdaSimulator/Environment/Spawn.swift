@@ -28,10 +28,16 @@ enum Spawn {
         posix_spawn_file_actions_addchdir_np(&actions, workingDirectory)
 
         var pid: pid_t = 0
-        let code = withCStrings([path] + arguments) { argv in
-            withCStrings(variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }) { envp in
-                posix_spawn(&pid, path, &actions, &attributes, argv, envp)
+        var code: Int32 = 0
+        // ETXTBSY: a process that another thread is just starting holds a descriptor on the file until its own exec.
+        for _ in 0..<100 {
+            code = withCStrings([path] + arguments) { argv in
+                withCStrings(variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }) { envp in
+                    posix_spawn(&pid, path, &actions, &attributes, argv, envp)
+                }
             }
+            guard code == ETXTBSY else { break }
+            usleep(10_000)
         }
         guard code == 0 else { throw .spawn(path: path, errno: code) }
         return pid
