@@ -1,3 +1,4 @@
+import Deflate
 import TelemetryIntake
 import TelemetryModel
 import TelemetrySpool
@@ -71,6 +72,27 @@ import Testing
         ingest.tick()
         #expect(fixture.spool.backlog().events == 1)
         #expect(fixture.spool.books.ledger.imbalance == 0)
+    }
+}
+
+@Suite struct ReleasedPartsTests {
+    @Test func `a released part whose time cannot be read carries the time of its release`() throws {
+        let fixture = try SpoolFixture()
+        let mailbox = try #require(FlushMailbox())
+        let ingest = Ingest(
+            spool: fixture.spool, encoder: try BatchEncoder(configuration: SpoolFixture.intake()),
+            function: FunctionIdentityBox(FunctionIdentity(name: "checkout", version: "7")),
+            policy: FlushPolicy(events: 1_000, bytes: 1 << 30, age: .seconds(3600)), mailbox: mailbox,
+            progress: InvocationProgress(), notice: { _ in },
+            now: { Moment(monotonic: .zero, wallMs: 1_785_312_000_000) })
+        let body = Array(#"[{"time":"some day","type":"function","record":"cut he}]"#.utf8)
+        #expect(body.withUnsafeBytes { ingest.ingest($0, managedInstances: false) } == .committed)
+        ingest.releaseHeldParts()
+        let claimed = try fixture.spool.claim(.shutdown, maximumBytes: 1 << 20, maximumChunks: 1, nowMs: .max)
+        let chunk = try #require(claimed.first).chunk
+        let text = String(
+            decoding: try Inflater.inflate(stored: chunk.stored, length: chunk.linesLength), as: UTF8.self)
+        #expect(text.contains(#""@timestamp":"2026-07-29T08:00:00.000Z""#))
     }
 }
 
