@@ -174,6 +174,9 @@ struct ExecutionEnvironmentTests {
         } _: { environment throws in
             #expect(throws: SimulatorError.self) { try environment.start() }
             #expect(environment.process(name)?.waitForExit(timeout: .seconds(5))?.code == 3)
+            // Its last line may be on its way when it is gone.
+            let deadline = ContinuousClock.now + .seconds(10)
+            while environment.lines(name).isEmpty, ContinuousClock.now < deadline { sched_yield() }
             #expect(environment.lines(name).last?.text.hasPrefix("register: 403 ") == true)
         }
     }

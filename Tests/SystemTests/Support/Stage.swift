@@ -109,9 +109,22 @@ final class Stage {
         for _ in 0..<10 where end.books.count("spooled") != 0 {
             try restart()
             sendInvoke()
+            waitForQuiet()
             end = try shutdown()
         }
         return end.books
+    }
+
+    /// Until the back end has had nothing to do for a while: the stand-in, in a debug build, may need seconds for a request.
+    private func waitForQuiet() {
+        let deadline = ContinuousClock.now + .seconds(60)
+        var seen = search.requestCount
+        var since = ContinuousClock.now
+        while ContinuousClock.now < deadline, ContinuousClock.now - since < .seconds(3) {
+            pause(.milliseconds(20))
+            let count = search.requestCount
+            if count != seen { (seen, since) = (count, .now) }
+        }
     }
 
     /// What the simulator's publisher got a 200 for against what was stored.
