@@ -19,9 +19,14 @@ package struct HoldPolicy: Sendable {
     package func wait(
         finishedAt: Moment?, deadlineMs: Int64?, flushUnderWay: Bool, breakerOpen: Bool, now: Moment
     ) -> Duration? {
-        guard hold > .zero, flushUnderWay, !breakerOpen else { return nil }
-        var left: Duration = .seconds(3600)
-        if let finishedAt { left = min(left, hold - now.elapsed(since: finishedAt)) }
+        guard hold > .zero, !breakerOpen else { return nil }
+        // While the invocation runs, waiting costs nothing and its events are still coming: whether a flush is due is
+        // known at its end.
+        var left: Duration = deadlineMs == nil ? hold : .seconds(3600)
+        if let finishedAt {
+            guard flushUnderWay else { return nil }
+            left = hold - now.elapsed(since: finishedAt)
+        }
         if let deadlineMs { left = min(left, .milliseconds(deadlineMs - Self.deadlineMarginMs - now.wallMs)) }
         return left > .zero ? left : nil
     }

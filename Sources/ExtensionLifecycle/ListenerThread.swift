@@ -119,7 +119,11 @@ final class ListenerThread: Sendable {
             return false
         }
         parts.spoolOpened()
-        parts.mailbox.post { $0.appended = true }
+        let isFresh = opening == .fresh
+        parts.mailbox.post { messages in
+            messages.appended = true
+            if !isFresh { messages.resumed = true }
+        }
         return true
     }
 

@@ -7,6 +7,8 @@ package final class FlushMailbox: Sendable {
         /// An INVOKE came: clocks may have jumped, the age of the oldest chunk is to be looked at.
         package var invoked = false
         package var shutdown: ShutdownOrder?
+        /// The spool holds what a predecessor left.
+        package var resumed = false
         /// Something was appended that may be due.
         package var appended = false
     }

@@ -95,6 +95,7 @@ package final class FlushWorker {
             loop.dropIdleConnections(unusedFor: .seconds(30))
             spool.verifyFile(nowMs: time.moment.wallMs)
         }
+        if messages.resumed { logs?.flushInheritance() }
         if let order = messages.shutdown, drain == nil { beginDrain(order, time) }
         var wait = Self.longestWait
         if let shut = networkWait(time.moment), drain == nil {

@@ -150,6 +150,11 @@ final class OpenSearchDelivery {
         }
     }
 
+    /// What a predecessor left is sent whatever the thresholds say.
+    func flushInheritance() {
+        flushing = true
+    }
+
     private var backlogIsEmpty: Bool { spool.backlog().isEmpty }
 
     private var hasRoom: Bool {

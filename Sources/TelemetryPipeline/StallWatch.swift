@@ -39,7 +39,10 @@ package struct StallWatch: Sendable {
         if bodySentAt != nil { bodySentAt = thawed }
     }
 
-    package mutating func check(bytesMoved: UInt64, isBodySent: Bool, thawed: Duration) -> Verdict {
+    /// - Parameter isAnswering: the answer has begun; from then on it has to move.
+    package mutating func check(
+        bytesMoved: UInt64, isBodySent: Bool, isAnswering: Bool = false, thawed: Duration
+    ) -> Verdict {
         if bytesMoved != moved {
             moved = bytesMoved
             movedAt = thawed
@@ -47,7 +50,7 @@ package struct StallWatch: Sendable {
         }
         if isBodySent, bodySentAt == nil { bodySentAt = thawed }
         if let bodySentAt, thawed - bodySentAt > Self.whole { return .stalled }
-        let limit = frozen ? Self.afterFreeze : isBodySent ? Self.answering : Self.moving
+        let limit = frozen ? Self.afterFreeze : isBodySent && !isAnswering ? Self.answering : Self.moving
         let left = limit - (thawed - movedAt)
         if left > .zero { return .waiting(left) }
         return frozen ? .lostInFreeze : .stalled

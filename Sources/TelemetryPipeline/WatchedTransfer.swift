@@ -26,6 +26,8 @@ struct WatchedTransfer {
     }
 
     mutating func check(_ loop: TransferLoop, _ time: FlushTime) -> StallWatch.Verdict {
-        watch.check(bytesMoved: loop.bytesMoved(id), isBodySent: loop.isBodySent(id), thawed: time.thawed)
+        watch.check(
+            bytesMoved: loop.bytesMoved(id), isBodySent: loop.isBodySent(id), isAnswering: loop.responseBegun(id),
+            thawed: time.thawed)
     }
 }

@@ -35,6 +35,7 @@ struct RealOpenSearchTests {
                 logs += [
                     .json([.init("odd", "text")]), .json([.init("odd", 17)]), .json([.init("odd", ["a": 1])]),
                     .json([.init("odd", [1, "two", ["three": 3]])]), .json([.init("level", ["of": "detail"])]),
+                    .json([.init("shape", ["of": "object"])]), .json([.init("shape", "none")]),
                 ]
                 var invocation = Invocation(logs: logs)
                 invocation.afterwards = number % 3 == 0 ? .freeze : .stayWarm
