@@ -26,11 +26,13 @@ struct LatencyMeasurement {
         defer { run.child.kill() }
         let client = try TelemetryClient(port: try run.ready())
         var samples = Samples()
+        let cpuBefore = run.child.cpuSeconds
         for request in requests {
             guard let time = client.post(request) else { throw SimulatorError.http("a POST was not answered with 200") }
             samples.add(time.nanosecondsAsMilliseconds)
             pause(gap)
         }
+        let cpu = (run.child.cpuSeconds - cpuBefore) * 1000 / Double(max(1, requests.count))
         let size = requests.reduce(0) { $0 + $1.count } / max(1, requests.count)
         let input =
             "\(requests.count) POSTs of \(size) bytes on one connection, \(Row.number(gap.milliseconds)) ms apart, "
@@ -42,7 +44,8 @@ struct LatencyMeasurement {
                 notes: [
                     input,
                     "p50 \(Row.number(samples.median)) p90 \(Row.number(samples.percentile(90))) "
-                        + "p99 \(Row.number(samples.percentile(99))) max \(Row.number(samples.largest)) ms",
+                        + "p99 \(Row.number(samples.percentile(99))) max \(Row.number(samples.largest)) ms; "
+                        + "CPU time of all threads \(Row.number(cpu)) ms a POST",
                 ]))
     }
 }
