@@ -49,14 +49,17 @@ import Testing
         defer { stage.close() }
         stage.search.stopListening()
         try stage.environment.invoke(.logging(100))
+        #expect(stage.environment.deliverTelemetry())
         stage.process?.kill()
+        let acknowledged = stage.books.acknowledgedCount
+        try #require(acknowledged > 0)
         try stage.search.startListening()
         let contacts = stage.search.requestCount + (stage.gateway?.requestCount ?? 0)
         try stage.restart { $0.runtimeAPI.registerFailures = 1 }
         let firstNext = try #require(stage.environment.runtimeAPI.agent(named: Stage.name)?.firstNextAt)
         #expect(stage.search.requestCount + (stage.gateway?.requestCount ?? 0) == contacts)
         stage.sendInvoke()
-        eventually("the backlog drains afterwards") { stage.search.documentCount >= 100 }
+        eventually("the backlog drains afterwards", within: .seconds(40)) { stage.search.documentCount >= acknowledged }
         #expect(stage.search.requests.allSatisfy { $0.receivedAt > firstNext })
     }
 
@@ -72,11 +75,11 @@ import Testing
         let flushed = try stage.environment.invoke(.logging(30, duration: .milliseconds(5)))
         let held = try #require(flushed.heldNext[Stage.name])
         #expect(held > .milliseconds(250))
-        #expect(held < .milliseconds(1200))
+        #expect(held < .milliseconds(1700))
         #expect(stage.search.documentCount >= 20, "what was waited for is not there")
         stage.search.faults.clear()
         let idle = try stage.environment.invoke(.logging(2, duration: .milliseconds(1)))
-        #expect(try #require(idle.heldNext[Stage.name]) < .milliseconds(200), "held without a due flush")
+        #expect(try #require(idle.heldNext[Stage.name]) < .milliseconds(1000), "held without a due flush")
     }
 
     @Test func `PERMAFROST_HOLD_MS is an upper bound when the back end hangs`() throws {
