@@ -25,6 +25,14 @@ import Testing
         schedule.courier.expectExact(stage.search, line)
         #expect(schedule.courier.acknowledged.count > Binary.rounds, "seed \(Binary.seed)")
         #expect((line.count("duplicate") ?? 0) > 0, "no repetition was recognised: \(line.fields)")
+        let audit = schedule.courier.audit(stage.search)
+        try EvidenceRecord(
+            fault: "SIGKILL at any moment, before the 200 and on it; lost answers, repeated and regrouped bodies",
+            promise: "nothing acknowledged is lost, nothing is stored twice", rounds: "\(Binary.rounds) kills",
+            outcome: "\(schedule.courier.acknowledged.count) events acknowledged, \(audit.missing.count) lost, "
+                + "\(audit.doubled.count) double, \(line.count("duplicate") ?? 0) recognised as repetitions",
+            filter: "AckAfterCommitTests"
+        ).write()
     }
 
     @Test func `the platform gets its 200 exactly once for each event, whatever moment it is killed at`() throws {
@@ -45,7 +53,15 @@ import Testing
         #expect(stage.environment.deliverTelemetry())
         let line = try stage.drainToTheEnd()
         stage.expectBalance(line)
-        #expect(!stage.environment.exits(Stage.name).filter { $0.signal == SIGKILL }.isEmpty)
+        let kills = stage.environment.exits(Stage.name).count { $0.signal == SIGKILL }
+        #expect(kills > 0)
+        try EvidenceRecord(
+            fault: "SIGKILL on the platform's first to fourth 200 of an invocation",
+            promise: "nothing acknowledged is lost, nothing is stored twice", rounds: "\(kills) kills",
+            outcome: "\(stage.books.acknowledgedCount) events acknowledged, \(stage.audit.missing.count) lost, "
+                + "\(stage.audit.doubled.count) double",
+            filter: "AckAfterCommitTests"
+        ).write()
     }
 
     @Test(.enabled(if: SmallDisk.isAvailable, "needs the right to mount a tmpfs"))
@@ -74,6 +90,13 @@ import Testing
         try stage.search.startListening()
         let line = try stage.drainToTheEnd()
         courier.expectExact(stage.search, line)
+        try EvidenceRecord(
+            fault: "the function fills the disk", promise: "5xx without a trace, `next` goes on, heals by itself",
+            rounds: "\(statuses.count) bodies",
+            outcome: "\(statuses.count { $0 >= 500 }) answered 5xx; \(courier.acknowledged.count) events acknowledged, "
+                + "\(courier.audit(stage.search).missing.count) lost",
+            filter: "AckAfterCommitTests"
+        ).write()
     }
 }
 
