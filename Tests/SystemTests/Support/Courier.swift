@@ -93,14 +93,19 @@ final class Courier {
     }
 
     /// Posts bodies until the process is gone or `isEnough`; one that got no 200 is sent again.
+    /// - Parameter ahead: at most so many events more than the back end has.
     func load(
-        _ stage: Stage, events: Int = 10, bytes: Int = 100, limit: Duration = .seconds(30),
+        _ stage: Stage, events: Int = 10, bytes: Int = 100, limit: Duration = .seconds(30), ahead: Int = .max,
         until isEnough: () throws -> Bool = { false }
     ) throws {
         let port = try stage.port()
         let deadline = ContinuousClock.now + limit
         var connection: RawConnection?
         while stage.process?.isRunning == true, ContinuousClock.now < deadline, try !isEnough() {
+            if ahead < .max, acknowledged.count - stage.search.documentCount > ahead {
+                pause(.milliseconds(1))
+                continue
+            }
             do throws(RawConnectionError) {
                 let open = if let connection { connection } else { try RawConnection(port: port) }
                 connection = open

@@ -1,10 +1,14 @@
 import Foundation
 import LambdaSimulator
+import Synchronization
 import Testing
 
 /// The binary in a simulated environment between stand-ins of both back ends, and a spool that outlives its processes.
 final class Stage {
     static let name = "permafrost"
+
+    /// A stage's processes have a port of their own: what is posted to one that has been killed must reach no other's.
+    private static let ports = PortSource()
 
     let search: FakeOpenSearch
     let gateway: FakePushGateway?
@@ -28,6 +32,7 @@ final class Stage {
         setup.variables["PERMAFROST_OPENSEARCH_URL"] = search.url
         if let gateway = self.gateway { setup.variables["PERMAFROST_PUSHGATEWAY_URL"] = gateway.url }
         setup.variables["PERMAFROST_SPOOL_DIR"] = directory + "/permafrost"
+        setup.variables["PERMAFROST_PORT"] = String(Self.ports.next())
         setup.publisher.overflow = .block
         configure(&setup)
         self.setup = setup
@@ -116,14 +121,15 @@ final class Stage {
     }
 
     /// Until the back end has had nothing to do for a while: the stand-in, in a debug build, may need seconds for a request.
-    private func waitForQuiet() {
+    func waitForQuiet() {
         let deadline = ContinuousClock.now + .seconds(60)
-        var seen = search.requestCount
+        func state() -> [Int] { [search.requestCount, search.documentCount] }
+        var seen = state()
         var since = ContinuousClock.now
         while ContinuousClock.now < deadline, ContinuousClock.now - since < .seconds(3) {
             pause(.milliseconds(20))
-            let count = search.requestCount
-            if count != seen { (seen, since) = (count, .now) }
+            let now = state()
+            if now != seen { (seen, since) = (now, .now) }
         }
     }
 
@@ -135,6 +141,17 @@ final class Stage {
         let audit = audit
         #expect(audit.isBalanced, "\(audit)", sourceLocation: sourceLocation)
         #expect(line.isBalanced, "\(line.fields)", sourceLocation: sourceLocation)
+    }
+}
+
+/// Ports below those that the kernel hands out by itself.
+private final class PortSource: Sendable {
+    private static let range = 10_000..<30_000
+    private let last = Atomic<Int>(Int(getpid()) * 97)
+
+    func next() -> Int {
+        let number = last.add(1, ordering: .relaxed).newValue
+        return Self.range.lowerBound + number % Self.range.count
     }
 }
 
