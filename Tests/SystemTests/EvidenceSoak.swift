@@ -294,7 +294,20 @@ final class EvidenceSoak {
         try stage.gateway?.startListening()
     }
 
+    /// On a loaded machine an invocation may run into the function's limit, and no process is left.
+    func keepRunning() throws {
+        if stage.process?.isRunning != true {
+            var warm = Invocation.logging(1)
+            warm.afterwards = .stayWarm
+            try stage.environment.invoke(warm)
+        }
+        stage.environment.deliverTelemetry()
+    }
+
     // MARK: Looking
+
+    /// Processes that neither left at SHUTDOWN nor were killed by us.
+    var unbiddenEnds: Int { stage.environment.exits(Stage.name).count { $0.code != 0 && $0.signal != SIGKILL } }
 
     private func sample(_ invocation: Int) {
         guard invocation % 5 == 0, let resident = stage.process?.residentBytes else { return }
