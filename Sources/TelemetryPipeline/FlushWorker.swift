@@ -69,13 +69,21 @@ package final class FlushWorker {
         var frozen = false
         while true {
             let due = step(FlushTime(moment: now(), thawed: thawed.elapsed), frozen: frozen)
-            let wait = loop.active > 0 ? min(due, Self.watchfulWait) : due
-            let completions = loop.poll(timeout: wait)
-            let moment = now()
-            frozen = thawed.advance(to: moment, afterWaitingUpTo: wait)
+            var completions = loop.advance()
+            var moment = now()
+            frozen = thawed.worked(until: moment)
+            if completions.isEmpty {
+                let wait = loop.active > 0 ? min(due, Self.watchfulWait) : due
+                loop.sleep(upTo: wait)
+                moment = now()
+                frozen = thawed.slept(until: moment, upTo: wait) || frozen
+                // Before the answers are read: a socket that died in the freeze says nothing about the back end.
+                if frozen { froze(FlushTime(moment: moment, thawed: thawed.elapsed)) }
+                completions = loop.advance()
+            } else if frozen {
+                froze(FlushTime(moment: moment, thawed: thawed.elapsed))
+            }
             let time = FlushTime(moment: moment, thawed: thawed.elapsed)
-            // Before the completions: a socket that died in the freeze says nothing about the back end.
-            if frozen { froze(time) }
             for completion in completions { handle(completion, time) }
         }
     }

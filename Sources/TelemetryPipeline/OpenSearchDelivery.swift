@@ -186,7 +186,8 @@ final class OpenSearchDelivery {
         let limit = shutdown == nil ? sizing.limit : min(sizing.limit, ShutdownPhase.requestBytes)
         do throws(SpoolError) {
             let chunks = try spool.claim(
-                shutdown == nil ? .oldestFirst : .shutdown, maximumBytes: limit, maximumChunks: 1000, nowMs: nowMs)
+                shutdown == nil ? .oldestFirst : .shutdown, maximumBytes: limit,
+                maximumChunks: sizing.isAlone ? 1 : 1000, nowMs: nowMs)
             if !chunks.isEmpty {
                 shutdown?.exhausted = false
                 return .claimed(chunks)

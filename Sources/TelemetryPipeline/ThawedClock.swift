@@ -1,13 +1,16 @@
 /// Time that passed while this process was running, and the moments at which it had been frozen.
 ///
 /// A freeze stops the process anywhere; afterwards timers fire late and intervals look long. Whether CLOCK_MONOTONIC
-/// counts frozen time is not documented, so both signs are read: a wait that took far longer than asked for, and a wall
-/// clock that moved without the monotonic one.
+/// counts frozen time is not documented, so both signs are read: a sleep that took far longer than asked for, and a wall
+/// clock that moved without the monotonic one. Work is measured apart from sleep: how long it takes on a fraction of a
+/// core nobody knows, so only a time in which any of it would have ended is taken for a freeze.
 package struct ThawedClock: Sendable {
-    /// A wait may take this much longer than asked for before it counts as a freeze: a starved CPU is no freeze.
+    /// A sleep may take this much longer than asked for before it counts as a freeze: a starved CPU is no freeze.
     package static let slack: Duration = .milliseconds(750)
-
-    /// What may be done between two looks.
+    /// No step of work takes this long.
+    package static let longestWork: Duration = .seconds(20)
+    /// Beyond a sleep, and of work, this much counts as thawed time: what is longer is not held against a request that
+    /// could not move meanwhile.
     static let work: Duration = .milliseconds(100)
 
     /// Thawed time since the clock was made.
@@ -18,15 +21,22 @@ package struct ThawedClock: Sendable {
         self.last = now
     }
 
-    /// Reads the clock after a wait of at most `wait` plus a little work.
-    /// - Returns: true when the process had been frozen in between.
-    package mutating func advance(to now: Moment, afterWaitingUpTo wait: Duration) -> Bool {
+    /// - Returns: true when the process was frozen since the last reading, in which it worked.
+    package mutating func worked(until now: Moment) -> Bool {
+        advance(to: now, counting: Self.work, suspicious: Self.longestWork)
+    }
+
+    /// - Parameter limit: how long it was to sleep at most.
+    /// - Returns: true when the process was frozen since the last reading, in which it slept.
+    package mutating func slept(until now: Moment, upTo limit: Duration) -> Bool {
+        advance(to: now, counting: limit + Self.work, suspicious: limit + Self.slack)
+    }
+
+    private mutating func advance(to now: Moment, counting most: Duration, suspicious: Duration) -> Bool {
         let monotonic = max(.zero, now.elapsed(since: last))
         let wall = Duration.milliseconds(now.wallMs - last.wallMs)
         last = now
-        let frozen = monotonic > wait + Self.slack || wall > monotonic + Self.slack
-        // What lies beyond the wait does not count, even when it is too short to be called a freeze.
-        elapsed += min(monotonic, wait + Self.work)
-        return frozen
+        elapsed += min(monotonic, most)
+        return monotonic > suspicious || wall > monotonic + Self.slack
     }
 }

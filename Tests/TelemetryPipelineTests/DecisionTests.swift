@@ -93,21 +93,39 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
 @Suite struct ThawedClockTests {
     @Test func `a freeze is noticed whether or not the monotonic clock counted it`() {
         var clock = ThawedClock(at: moment(0))
-        let value3 = clock.advance(to: moment(100), afterWaitingUpTo: .milliseconds(100))
-        #expect(!value3)
-        let value4 = clock.advance(to: moment(60_100), afterWaitingUpTo: .milliseconds(100))
-        #expect(value4)
+        let inTime = clock.slept(until: moment(100), upTo: .milliseconds(100))
+        #expect(!inTime)
+        let overslept = clock.slept(until: moment(60_100), upTo: .milliseconds(100))
+        #expect(overslept)
         #expect(clock.elapsed == .milliseconds(300))
-        let value5 = clock.advance(to: moment(60_101, wall: 200_000), afterWaitingUpTo: .milliseconds(100))
-        #expect(value5)
+        let jumped = clock.slept(until: moment(60_101, wall: 200_000), upTo: .milliseconds(100))
+        #expect(jumped)
         #expect(clock.elapsed == .milliseconds(301))
     }
 
     @Test func `a starved CPU is no freeze`() {
         var clock = ThawedClock(at: moment(0))
-        let value6 = clock.advance(to: moment(600), afterWaitingUpTo: .milliseconds(50))
-        #expect(!value6)
+        let frozen = clock.slept(until: moment(600), upTo: .milliseconds(50))
+        #expect(!frozen)
         #expect(clock.elapsed == .milliseconds(150))
+    }
+
+    @Test func `slow work is no freeze, and not held against requests on their way`() {
+        var clock = ThawedClock(at: moment(0))
+        let worked = clock.worked(until: moment(4_000))
+        #expect(!worked)
+        #expect(clock.elapsed == .milliseconds(100))
+        let slept = clock.slept(until: moment(4_250), upTo: .milliseconds(250))
+        #expect(!slept)
+        #expect(clock.elapsed == .milliseconds(350))
+    }
+
+    @Test func `a freeze in the middle of work is noticed by either clock`() {
+        var clock = ThawedClock(at: moment(0))
+        let jumped = clock.worked(until: moment(10, wall: 30_000))
+        #expect(jumped)
+        let counted = clock.worked(until: moment(60_000, wall: 90_000))
+        #expect(counted)
     }
 }
 
@@ -141,20 +159,46 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
 }
 
 @Suite struct RequestSizingTests {
+    private func accept(_ sizing: inout RequestSizing, _ count: Int) {
+        for _ in 0..<count { sizing.accepted() }
+    }
+
     @Test func `a refusal halves, ten good requests double again`() {
-        var sizing = RequestSizing(maximum: 1000)
-        sizing.refused(size: 800)
-        #expect(sizing.limit == 400)
-        sizing.refused(size: 400)
-        #expect(sizing.limit == 200)
-        for _ in 0..<9 { sizing.accepted() }
-        #expect(sizing.limit == 200)
-        sizing.accepted()
-        #expect(sizing.limit == 400)
-        for _ in 0..<40 { sizing.accepted() }
-        #expect(sizing.limit == 1000)
-        for _ in 0..<20 { sizing.refused(size: 1) }
-        #expect(sizing.limit == 1)
+        var sizing = RequestSizing(maximum: 1_000_000)
+        sizing.refused(size: 800_000)
+        #expect(sizing.limit == 400_000)
+        sizing.refused(size: 400_000)
+        #expect(sizing.limit == 200_000)
+        accept(&sizing, 9)
+        #expect(sizing.limit == 200_000)
+        accept(&sizing, 1)
+        #expect(sizing.limit == 400_000)
+        accept(&sizing, 20)
+        #expect(sizing.limit == 1_000_000)
+    }
+
+    @Test func `however often it is refused, it comes back within a hundred good requests`() {
+        var sizing = RequestSizing(maximum: 5_242_880)
+        for _ in 0..<40 { sizing.refused(size: sizing.isAlone ? 1 : sizing.limit) }
+        #expect(sizing.limit == RequestSizing.floor && sizing.isAlone)
+        accept(&sizing, 10)
+        #expect(!sizing.isAlone && sizing.limit == RequestSizing.floor)
+        accept(&sizing, 70)
+        #expect(sizing.limit == 5_242_880)
+    }
+
+    @Test func `at the floor a further refusal asks for one chunk at a time`() {
+        var sizing = RequestSizing(maximum: 1024)
+        sizing.refused(size: 900)
+        #expect(sizing.limit == 1024 && sizing.isAlone)
+        accept(&sizing, 10)
+        #expect(!sizing.isAlone)
+    }
+
+    @Test func `requests of one size that are refused together halve once`() {
+        var sizing = RequestSizing(maximum: 1 << 20)
+        for _ in 0..<4 { sizing.refused(size: 1 << 20) }
+        #expect(sizing.limit == 1 << 19 && !sizing.isAlone)
     }
 }
 

@@ -99,14 +99,18 @@ package final class TransferLoop {
     /// Returns as soon as something has completed, and also without a completion when bytes moved, the waker was used
     /// or the time is over: the caller's loop decides what is next.
     package func poll(timeout: Duration) -> [TransferCompletion] {
-        var completions = advance()
-        if completions.isEmpty {
-            var ready: Int32 = 0
-            // The error of a poll that was interrupted is no more than an early return.
-            _ = curl_multi_poll(multi, nil, 0, Int32(clamping: timeout.wholeMilliseconds), &ready)
-            completions = advance()
-        }
-        return completions
+        let completions = advance()
+        guard completions.isEmpty else { return completions }
+        sleep(upTo: timeout)
+        return advance()
+    }
+
+    /// Waits for bytes that can move, the waker or the end of `limit`, and does nothing else: what it took longer was not
+    /// spent working.
+    package func sleep(upTo limit: Duration) {
+        var ready: Int32 = 0
+        // The error of a poll that was interrupted is no more than an early return.
+        _ = curl_multi_poll(multi, nil, 0, Int32(clamping: limit.wholeMilliseconds), &ready)
     }
 
     /// Ends a transfer without a completion. Unknown and finished ones are passed over.
@@ -178,7 +182,8 @@ package final class TransferLoop {
 
     // MARK: Turning the loop
 
-    private func advance() -> [TransferCompletion] {
+    /// Moves what bytes can move, without waiting.
+    package func advance() -> [TransferCompletion] {
         var stillRunning: Int32 = 0
         isInsideLibcurl = true
         _ = curl_multi_perform(multi, &stillRunning)
