@@ -9,6 +9,9 @@ package import TelemetryModel
 /// ``prefix``, by which the intake recognises and filters it.
 package final class NoticeWriter: Sendable {
     package static let prefix = "permafrost "
+    /// Bytes of a line with its newline. A pipe takes so much in one piece, whoever else writes to it; of a longer line
+    /// parts of others may come in between, and a reader that is behind would be waited for.
+    package static let lineLimit = Int(PIPE_BUF)
     private static let interval: Int64 = 60_000
 
     private struct Kind: Sendable {
@@ -52,10 +55,35 @@ package final class NoticeWriter: Sendable {
         write(line)
     }
 
+    /// At most ``lineLimit`` bytes with its newline: a value that is too long for it ends in `…`, and what comes after it
+    /// is left out.
     package static func line(level: NoticeLevel, event: String, fields: [(name: String, value: String)]) -> String {
         var line = "\(prefix)level=\(level.name) event=\(event)"
-        for field in fields { line += " \(field.name)=\(quoted(field.value))" }
+        for field in fields {
+            let room = lineLimit - 1 - line.utf8.count
+            let text = " \(field.name)=\(quoted(field.value))"
+            guard text.utf8.count > room else {
+                line += text
+                continue
+            }
+            // Quoting doubles a byte at most, and adds two.
+            let left = (room - " \(field.name)=\"…\"".utf8.count) / 2
+            if left > 0 { line += " \(field.name)=\(quoted(start(of: field.value, bytes: left) + "…"))" }
+            break
+        }
         return line
+    }
+
+    /// Whole characters only.
+    private static func start(of text: String, bytes: Int) -> String {
+        var start = String.UnicodeScalarView()
+        var left = bytes
+        for scalar in text.unicodeScalars {
+            left -= UTF8.width(scalar)
+            if left < 0 { break }
+            start.append(scalar)
+        }
+        return String(start)
     }
 
     private static func quoted(_ value: String) -> String {
@@ -76,11 +104,15 @@ package final class NoticeWriter: Sendable {
 
     /// One write call, so that lines of other processes do not mix in. What a full pipe does not take is lost: waiting
     /// for a reader of our lines would hold up the function.
-    package static let standardError: @Sendable (String) -> Void = { line in
-        var bytes = Array(line.utf8)
-        bytes.append(UInt8(ascii: "\n"))
-        var ready = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
-        guard poll(&ready, 1, 0) == 1 else { return }
-        _ = bytes.withUnsafeBytes { Glibc.write(2, $0.baseAddress, $0.count) }
+    package static let standardError = writer(to: 2)
+
+    static func writer(to descriptor: Int32) -> @Sendable (String) -> Void {
+        { line in
+            var bytes = Array(line.utf8.prefix(lineLimit - 1))
+            bytes.append(UInt8(ascii: "\n"))
+            var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            guard poll(&ready, 1, 0) == 1 else { return }
+            _ = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        }
     }
 }

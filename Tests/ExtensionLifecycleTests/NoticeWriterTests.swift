@@ -1,3 +1,4 @@
+import Glibc
 import LambdaAPI
 import Synchronization
 import TelemetryIntake
@@ -34,6 +35,36 @@ private final class Lines: Sendable {
         #expect(
             NoticeWriter.line(level: .warning, event: "e", fields: [(name: "f", value: value)])
                 == "permafrost level=warning event=e f=\(written)")
+    }
+
+    @Test(arguments: ["x", "ü", "\"", "\u{1F9CA}", "=\\"])
+    func `a line is no longer than a pipe takes in one piece, and ends as a line should`(unit: String) {
+        for count in [1, 1000, 4000, 100_000] {
+            let value = String(repeating: unit, count: count)
+            let line = NoticeWriter.line(
+                level: .error, event: "e", fields: [("first", "1"), ("long", value), ("last", "2")])
+            #expect(line.utf8.count + 1 <= 4096)
+            if count == 1 {
+                #expect(line.hasSuffix(" last=2"))
+            } else if count == 100_000 {
+                #expect(line.hasPrefix("permafrost level=error event=e first=1 long=\""))
+                #expect(line.hasSuffix("…\"") && line.utf8.count > 2000)
+            }
+        }
+    }
+
+    @Test func `a pipe with one page left takes a line whole, however long it was`() throws {
+        var ends: [Int32] = [0, 0]
+        try #require(pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        try #require(fcntl(ends[1], F_SETPIPE_SZ, 8192) == 8192)
+        _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
+        var page = [UInt8](repeating: 0x2e, count: 4096)
+        try #require(write(ends[1], &page, 4096) == 4096)
+        NoticeWriter.writer(to: ends[1])(String(repeating: "x", count: 10_000))
+        try #require(read(ends[0], &page, 4096) == 4096)
+        let count = read(ends[0], &page, 4096)
+        #expect(count > 0 && page[count - 1] == UInt8(ascii: "\n"))
     }
 
     @Test func `a kind appears once a minute, and says how many were left out`() {
