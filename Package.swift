@@ -73,8 +73,8 @@ let package = Package(
         .testTarget(
             name: "ExtensionLifecycleTests",
             dependencies: [
-                "ExtensionLifecycle", "LambdaAPI", "TelemetryIntake", "TelemetryModel", "TelemetryPipeline",
-                "TelemetrySinks",
+                "Deflate", "ExtensionLifecycle", "HTTPTransport", "LambdaAPI", "LambdaSimulator", "TelemetryIntake",
+                "TelemetryModel", "TelemetryPipeline", "TelemetrySinks", "TelemetrySpool",
             ]),
         .testTarget(
             name: "CommandLineToolTests",

@@ -42,7 +42,7 @@ final class ExtensionRuntime {
 
     /// - Returns: the exit code, only when register was refused; otherwise the process ends in here.
     func run() -> Int32 {
-        let listener = ListenerThread(parts: parts, configuration: configuration, managed: managed)
+        let listener = ListenerThread(parts: parts, configuration: configuration)
         if !listener.start() { parts.notice(Notice(.error, "thread_failed", [("thread", "listener")])) }
         guard let registration = register() else { return 1 }
         parts.function.update { identity in
@@ -56,11 +56,14 @@ final class ExtensionRuntime {
             parts.notice(
                 Notice(
                     .error, "listen_failed",
-                    [("variable", EnvironmentKey.port.rawValue), ("effect", "no telemetry is received")]))
+                    [
+                        ("variable", EnvironmentKey.port.rawValue),
+                        ("effect", "no telemetry is received; what an earlier process left is delivered"),
+                    ]))
         }
         let flush = FlushThread(
             parts: parts, configuration: configuration, lambda: lambda, environment: environment, listener: listener)
-        if !flush.start() { parts.notice(Notice(.error, "thread_failed", [("thread", "flush")])) }
+        flush.start()
         reportConfiguration()
         serve(registration.identifier, listener: listener)
     }
@@ -89,7 +92,7 @@ final class ExtensionRuntime {
                     return nil
                 default:
                     parts.notice(Notice(.warning, "register_failed", [("cause", error.description)]))
-                    sleep(retry.waitAfterFailure())
+                    WorkerThread.sleep(retry.waitAfterFailure())
                 }
             }
         }
@@ -112,7 +115,7 @@ final class ExtensionRuntime {
             } catch {
                 if case .refused = error {
                 } else if attempt < Self.subscriptionTries {
-                    sleep(retry.waitAfterFailure())
+                    WorkerThread.sleep(retry.waitAfterFailure())
                     continue
                 }
                 parts.notice(
@@ -170,7 +173,7 @@ final class ExtensionRuntime {
                 }
             } catch {
                 parts.notice(Notice(.warning, "next_failed", [("cause", error.description)]))
-                sleep(retry.waitAfterFailure())
+                WorkerThread.sleep(retry.waitAfterFailure())
             }
         }
     }
@@ -219,12 +222,14 @@ final class ExtensionRuntime {
     // MARK: Shutdown phase
 
     private func shutDown(_ shutdown: Shutdown) -> Never {
-        let deadline = ShutdownBudget.deadline(deadlineMs: shutdown.deadlineMs, at: .now())
-        let awaitsReport = shutdown.reason.mayBringReport && parts.progress.awaitsReport
-        parts.mailbox.post { $0.shutdown = FlushMailbox.ShutdownOrder(deadline: deadline, awaitsReport: awaitsReport) }
-        while !parts.mailbox.isDrained {
-            let left = deadline.elapsed(since: .now())
-            guard left > .zero else { break }
+        let begun = Moment.now()
+        let wait = ShutdownWait(
+            deadline: ShutdownBudget.deadline(deadlineMs: shutdown.deadlineMs, at: begun), begun: begun)
+        let mayBringReport = shutdown.reason.mayBringReport && parts.isSubscribed.load(ordering: .acquiring)
+        func awaitsReport() -> Bool { mayBringReport && parts.progress.awaitsReport }
+        let order = FlushMailbox.ShutdownOrder(deadline: wait.deadline, awaitsReport: awaitsReport())
+        parts.mailbox.post { $0.shutdown = order }
+        while let left = wait.left(isDrained: parts.mailbox.isDrained, awaitsReport: awaitsReport(), at: .now()) {
             parts.mailbox.waitForSignal(upTo: left)
         }
         let books = parts.spool.books
@@ -234,13 +239,6 @@ final class ExtensionRuntime {
                 lossesUnknown: books.unknownLosses))
         // No join, no close: what is committed is in the file, and what still runs has nothing to lose.
         _exit(0)
-    }
-
-    private func sleep(_ wait: Duration) {
-        var left = timespec(
-            tv_sec: Int(wait.components.seconds), tv_nsec: Int(wait.components.attoseconds / 1_000_000_000))
-        var rest = timespec()
-        while nanosleep(&left, &rest) != 0, errno == EINTR { left = rest }
     }
 }
 

@@ -25,8 +25,12 @@ final class FlushThread: Sendable {
             secretsManagerURL: environment["AWS_ENDPOINT_URL_SECRETS_MANAGER"] ?? environment["AWS_ENDPOINT_URL"])
     }
 
-    func start() -> Bool {
-        WorkerThread.start("pf-flush") { self.run() }
+    /// - Parameter spawn: starts a thread; false when there is none left.
+    func start(_ spawn: (String, @escaping @Sendable () -> Void) -> Bool = WorkerThread.start) {
+        guard !spawn("pf-flush", { self.run() }) else { return }
+        parts.notice(Notice(.error, "thread_failed", [("thread", "flush"), ("effect", "nothing is delivered")]))
+        // SHUTDOWN has nobody to wait for.
+        parts.mailbox.reportDrained()
     }
 
     private func run() {

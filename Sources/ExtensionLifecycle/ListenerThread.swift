@@ -21,11 +21,19 @@ final class ListenerThread: Sendable {
     /// Set on the listener thread: delivers held parts as text, whatever their age.
     private let releaseParts = Mutex<(@Sendable () -> Void)?>(nil)
     private let portFound: FlushMailbox?
+    private let bind: Bind
 
-    init(parts: SharedParts, configuration: Configuration, managed: Bool) {
+    typealias Bind = @Sendable (TelemetryListener, UInt16) throws(HTTPError) -> UInt16
+
+    /// - Parameter bind: given the preferred port, binds the listener to one and returns it.
+    init(
+        parts: SharedParts, configuration: Configuration,
+        bind: @escaping Bind = { listener, port throws(HTTPError) in try listener.bind(preferredPort: port) }
+    ) {
         self.parts = parts
         self.configuration = configuration
         self.portFound = FlushMailbox()
+        self.bind = bind
     }
 
     func start() -> Bool {
@@ -56,39 +64,50 @@ final class ListenerThread: Sendable {
 
     private func run() {
         do {
-            let encoder = try BatchEncoder(configuration: intakeConfiguration)
-            let ingest = Ingest(
-                spool: parts.spool, encoder: encoder, function: parts.function, policy: parts.policy,
-                mailbox: parts.mailbox, progress: parts.progress, notice: parts.notice)
-            let parts = parts
-            let listener = try TelemetryListener(
-                ingest: { body in
-                    switch ingest.ingest(body, managedInstances: parts.managed.load(ordering: .acquiring)) {
-                    case .committed: .accepted
-                    case .unavailable: .unavailable
-                    case .failed: .failed
-                    }
-                },
-                acknowledged: { ingest.acknowledged(inFull: $0) })
-            let bound = try listener.bind(preferredPort: configuration.port)
-            // The ingest stays on this thread: the closure runs only inside `perform` on this loop.
-            let confined = LoopConfined(ingest)
-            releaseParts.withLock { $0 = { confined.value.releaseHeldParts() } }
-            loop.withLock { $0 = listener.handle }
-            // The port is all that subscribing needs: the spool is opened while Lambda answers, and a POST waits its turn.
-            announce(.bound(bound))
-            let opened = openSpool()
-            // libevent's timer fires once after a freeze, so this counts thawed seconds.
-            listener.schedule(every: .seconds(1)) { [self] in
-                // A spool that broke while it ran, on a full disk say, is opened again when it can be.
-                if !self.parts.spool.isOpen { _ = openSpool() }
-                ingest.tick()
-            }
-            if !opened { retryOpening(listener) }
-            listener.run()
+            try listen()
         } catch {
+            // Without memory or descriptors for a loop nothing is received; what a predecessor left is drained all the same.
             announce(.failed)
+            var attempt = 1
+            while !openSpool() {
+                WorkerThread.sleep(Self.pause(beforeAttempt: attempt))
+                attempt += 1
+            }
         }
+    }
+
+    private func listen() throws {
+        let encoder = try BatchEncoder(configuration: intakeConfiguration)
+        let ingest = Ingest(
+            spool: parts.spool, encoder: encoder, function: parts.function, policy: parts.policy,
+            mailbox: parts.mailbox, progress: parts.progress, notice: parts.notice)
+        let parts = parts
+        let listener = try TelemetryListener(
+            ingest: { body in
+                switch ingest.ingest(body, managedInstances: parts.managed.load(ordering: .acquiring)) {
+                case .committed: .accepted
+                case .unavailable: .unavailable
+                case .failed: .failed
+                }
+            },
+            acknowledged: { ingest.acknowledged(inFull: $0) })
+        // Subscribing is possible during init alone: a port that is found later would be of no use.
+        let bound = try? bind(listener, configuration.port)
+        // The ingest stays on this thread: the closure runs only inside `perform` on this loop.
+        let confined = LoopConfined(ingest)
+        releaseParts.withLock { $0 = { confined.value.releaseHeldParts() } }
+        loop.withLock { $0 = listener.handle }
+        // The port is all that subscribing needs: the spool is opened while Lambda answers, and a POST waits its turn.
+        announce(bound.map { .bound($0) } ?? .failed)
+        let opened = openSpool()
+        // libevent's timer fires once after a freeze, so this counts thawed seconds.
+        listener.schedule(every: .seconds(1)) { [self] in
+            // A spool that broke while it ran, on a full disk say, is opened again when it can be.
+            if !self.parts.spool.isOpen { _ = openSpool() }
+            ingest.tick()
+        }
+        if !opened { retryOpening(listener) }
+        listener.run()
     }
 
     private func announce(_ result: Port) {
@@ -129,11 +148,14 @@ final class ListenerThread: Sendable {
 
     /// A killed predecessor may hold the file for a moment; a full or missing disk may mend. POSTs get 503 meanwhile.
     private func retryOpening(_ listener: TelemetryListener, attempt: Int = 1) {
-        // 50 tries in the first half second, which is what a predecessor needs to leave, then one a second.
-        let wait: Duration = attempt <= 50 ? .milliseconds(10) : .seconds(1)
-        listener.schedule(after: wait) { [self] in
+        listener.schedule(after: Self.pause(beforeAttempt: attempt)) { [self] in
             if !openSpool() { retryOpening(listener, attempt: attempt + 1) }
         }
+    }
+
+    /// 50 tries in the first half second, which is what a predecessor needs to leave, then one a second.
+    private static func pause(beforeAttempt attempt: Int) -> Duration {
+        attempt <= 50 ? .milliseconds(10) : .seconds(1)
     }
 }
 

@@ -1,7 +1,7 @@
 import Glibc
 import HTTPTransport
 
-/// Starts the two threads beside the main one. They are never joined: the process ends by `_exit`.
+/// The two threads beside the main one. They are never joined: the process ends by `_exit`.
 enum WorkerThread {
     private final class Body {
         let name: String
@@ -37,5 +37,13 @@ enum WorkerThread {
         }
         if status != 0 { box.release() }
         return status == 0
+    }
+
+    /// Holds the calling thread for `wait`.
+    static func sleep(_ wait: Duration) {
+        var left = timespec(
+            tv_sec: Int(wait.components.seconds), tv_nsec: Int(wait.components.attoseconds / 1_000_000_000))
+        var rest = timespec()
+        while nanosleep(&left, &rest) != 0, errno == EINTR { left = rest }
     }
 }

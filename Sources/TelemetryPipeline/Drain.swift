@@ -1,9 +1,9 @@
 import Synchronization
 
 /// The last, synchronous drain: what it waits for, in order. The deadline itself is kept by the main thread.
-struct Drain {
+package struct Drain {
     /// Longest wait for the report of the last invocation after SHUTDOWN: it comes within 40 ms or never.
-    static let reportGrace: Duration = .milliseconds(60)
+    package static let reportGrace: Duration = .milliseconds(60)
 
     final class Flag: Sendable {
         private let value = Atomic<Bool>(false)

@@ -128,7 +128,7 @@ package final class Ingest {
         CrashPoint.reach(.acknowledgementBefore)
         if !batch.state.heldParts.isEmpty { mayHoldParts = true }
         progress.observed(finished: batch.finishedInvocations, reported: batch.reportedInvocations)
-        if !batch.finishedInvocations.isEmpty { mailbox.raise() }
+        if !batch.finishedInvocations.isEmpty || !batch.reportedInvocations.isEmpty { mailbox.raise() }
         guard !batch.chunks.isEmpty || !batch.observations.isEmpty else { return }
         let backlog = spool.backlog()
         let added = batch.chunks.reduce(0) { $0 + $1.events }
