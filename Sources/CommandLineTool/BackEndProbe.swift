@@ -47,6 +47,12 @@ struct BackEndProbe {
         }
     }
 
+    /// A PushGateway gets the secret's login only if it asks, as in a function.
+    var asksForLogin: Bool {
+        guard case .success(let answer) = get(["-", "healthy"]) else { return false }
+        return answer.status == 401
+    }
+
     // MARK: Requests
 
     private enum Answer {

@@ -48,6 +48,11 @@ struct CheckCommand {
     private func probe(_ key: EnvironmentKey, _ endpoint: Endpoint, _ configuration: Configuration)
         -> BackEndProbe.Result
     {
+        guard let client = try? HTTPClient() else { return .fault("cannot be asked: libcurl does not start") }
+        if key == .pushGatewayURL, endpoint.user == nil {
+            let open = BackEndProbe(client: client, endpoint: endpoint, authentication: .none)
+            if configuration.authSecretARN == nil || !open.asksForLogin { return open.pushGateway() }
+        }
         let authentication: HTTPAuthentication
         do throws(CredentialLookup.Failure) {
             authentication = try CredentialLookup.authentication(
@@ -57,7 +62,6 @@ struct CheckCommand {
             let name = configuration.name(of: .authSecret)
             return .fault("cannot be asked: \(name) gives no credentials (\(error.cause))")
         }
-        guard let client = try? HTTPClient() else { return .fault("cannot be asked: libcurl does not start") }
         let probe = BackEndProbe(client: client, endpoint: endpoint, authentication: authentication)
         return key == .pushGatewayURL ? probe.pushGateway() : probe.openSearch()
     }

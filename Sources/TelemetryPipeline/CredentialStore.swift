@@ -68,6 +68,8 @@ final class CredentialStore {
         login = nil
     }
 
+    var hasSecret: Bool { plan.secretARN != nil }
+
     /// A secret or keys are needed and cannot be had for now.
     var isFailing: Bool { breaker.failures > 0 }
 

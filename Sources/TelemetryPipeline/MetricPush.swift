@@ -7,6 +7,9 @@ import TelemetrySpool
 ///
 /// At most one PUT is in flight, none begins within the interval of the last but at SHUTDOWN, none without a change; each
 /// body is made from the totals of its time, for an old body sent late would turn them back.
+///
+/// The secret is OpenSearch's first of all, and many gateways have no login: one gets the secret's user and password only
+/// after it has answered 401, and does not wait for a secret that it does not need. User-info in its own URL goes at once.
 final class MetricPush {
     private let endpoint: Endpoint
     private let spool: Spool
@@ -22,6 +25,10 @@ final class MetricPush {
     private var settledRevision: UInt64 = 0
     private var lastBegan: Moment?
     private var shutdown: ShutdownPhase?
+    /// It answered 401 to a push without credentials.
+    private var asksForLogin = false
+    /// It read a push of this process: how to speak to it is known.
+    private var isKnown = false
 
     private struct Flight {
         var transfer: WatchedTransfer
@@ -100,11 +107,15 @@ final class MetricPush {
 
     private func push(_ time: FlushTime) {
         let authentication: HTTPAuthentication
-        switch credentials.authentication(for: endpoint, time) {
+        switch self.authentication(time) {
         case .ready(let ready): authentication = ready
         case .pending(let until):
+            guard let until else { return }
             // At SHUTDOWN a secret that cannot be had is not waited for.
-            if until != nil, shutdown != nil { shutdown?.gaveUp = true }
+            if shutdown != nil { shutdown?.gaveUp = true }
+            // Whether the gateway still asks is found out by the next push.
+            asksForLogin = false
+            breaker.failed(at: time.moment, floor: until.elapsed(since: time.moment))
             return
         }
         guard let groups = try? spool.metricGroups() else { return }
@@ -131,6 +142,11 @@ final class MetricPush {
         } catch {
             failed(time)
         }
+    }
+
+    private func authentication(_ time: FlushTime) -> CredentialStore.Availability {
+        guard endpoint.user != nil || asksForLogin else { return .ready(.none) }
+        return credentials.authentication(for: endpoint, time)
     }
 
     private func exposition(of group: MetricGroup) -> ExpositionGroup {
@@ -206,16 +222,24 @@ final class MetricPush {
             switch PushVerdict(status: response.status, retryAfter: response.header("Retry-After")) {
             case .delivered:
                 CrashPoint.reach(.metricsPushed)
+                isKnown = true
                 breaker.succeeded()
                 settled(current)
             case .bodyRefused:
                 // The next change makes another body; the same one would be refused for ever.
+                isKnown = true
                 breaker.succeeded()
                 settled(current)
                 notice(
                     Notice(
                         .warning, "pushgateway_refused",
                         [("status", String(response.status)), ("effect", "this state of the metrics is not pushed")]))
+            case .unauthorized
+            where response.status == 401 && !asksForLogin && endpoint.user == nil && credentials.hasSecret:
+                // A question, and no push: the answer need not wait for the interval.
+                asksForLogin = true
+                lastBegan = nil
+                breaker.abandoned()
             case .unauthorized, .notFound:
                 credentials.refused(at: time.moment)
                 failed(time, floor: .seconds(5))
@@ -252,8 +276,8 @@ final class MetricPush {
     // MARK: Groups of gone environments
 
     private func clean(_ time: FlushTime) -> Duration? {
-        guard let instance = spool.environmentID?.text, !breaker.isOpen,
-            case .ready(let authentication) = credentials.authentication(for: endpoint, time)
+        guard isKnown, let instance = spool.environmentID?.text, !breaker.isOpen,
+            case .ready(let authentication) = authentication(time)
         else { return nil }
         return cleaning.step(
             function: function.value, instance: instance, authentication: authentication, loop: loop, at: time.moment)

@@ -95,4 +95,25 @@ import Testing
                 == "problem: PERMAFROST_OPENSEARCH_URL cannot be asked: PERMAFROST_AUTH_SECRET gives no credentials "
                 + "(no_role_credentials)\n")
     }
+
+    @Test func `a gateway gets the secret's login only if it asks`() throws {
+        let secrets = try FakeSecretsManager(user: "user", password: "hunter2")
+        defer { secrets.stop() }
+        let open = try FakePushGateway()
+        defer { open.stop() }
+        let closed = try FakePushGateway(credentials: (user: "user", password: "hunter2"))
+        defer { closed.stop() }
+        for gateway in [open, closed] {
+            let ran = Ran(
+                "check", "--connect",
+                environment: [
+                    "PERMAFROST_PUSHGATEWAY_URL": gateway.url, "AWS_ACCESS_KEY_ID": "key",
+                    "AWS_SECRET_ACCESS_KEY": "key", "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets.url,
+                    "PERMAFROST_AUTH_SECRET": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:login",
+                ])
+            #expect(ran.code == 0, "\(ran.output)")
+        }
+        #expect(open.requests.allSatisfy { !$0.isAuthorized })
+        #expect(closed.requests.contains { $0.isAuthorized && $0.status == 200 })
+    }
 }

@@ -170,6 +170,33 @@ import Testing
         }
     }
 
+    @Test func `a secret that cannot be had stops the sink that needs it, and no other`() throws {
+        let secrets = try FakeSecretsManager(user: "user", password: "hunter2")
+        defer { secrets.stop() }
+        secrets.faults.set([Fault(.status(400), path: "/")])
+        var options = FakeOpenSearch.Options()
+        options.credentials = (user: "user", password: "hunter2")
+        let stage = try Stage(gateway: true, search: options) { setup in
+            setup.variables["PERMAFROST_AUTH_SECRET"] = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:login"
+            setup.variables["AWS_ENDPOINT_URL_SECRETS_MANAGER"] = secrets.url
+            setup.variables["PERMAFROST_BATCH_EVENTS"] = "5"
+            setup.variables["PERMAFROST_METRIC_PUSH_MS"] = "0"
+        }
+        defer { stage.close() }
+        let gateway = try #require(stage.gateway)
+        for _ in 0..<2 { try stage.environment.invoke(.warm(10)) }
+        eventually("the Summary is there", within: .seconds(60)) {
+            gateway.families["permafrost_invocation_duration_seconds"] != nil
+        }
+        #expect(stage.search.documentCount == 0 && stage.search.requests.allSatisfy { !$0.isAuthorized })
+        secrets.faults.clear()
+        let end = try stage.drainToTheEnd()
+        stage.expectBalance(end)
+        #expect(end.count("spooled") == 0 && stage.search.documentCount > 0)
+        #expect(gateway.requests.allSatisfy { !$0.isAuthorized })
+        #expect(stage.lines(containing: "hunter2").isEmpty)
+    }
+
     @Test func `groups of gone environments of our own function are removed, and nobody else's`() throws {
         let stage = try stage { $0.variables["PERMAFROST_METRIC_GROUP_TTL"] = "1s" }
         defer { stage.close() }

@@ -1,6 +1,7 @@
 import Deflate
 import Foundation
 import HTTPTransport
+import LambdaSimulator
 import TelemetryModel
 import TelemetrySinks
 import TelemetrySpool
@@ -39,11 +40,15 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let spool = try spool(in: directory)
         let endpoint = try Endpoint(parsing: "http://127.0.0.1:9")
+        let gateway = try FakePushGateway(credentials: (user: "user", password: "password"))
+        defer { gateway.stop() }
+        let gatewayEndpoint = try Endpoint(parsing: gateway.url)
         let patterns = IndexPatterns(
             platform: IndexPattern(fixed: "p"), function: IndexPattern(fixed: "i"),
             extensionLogs: IndexPattern(fixed: "e"))
         let configuration = FlushConfiguration(
-            openSearch: endpoint, pushGateway: endpoint, indices: patterns, types: [.function], indexSetup: .none,
+            openSearch: endpoint, pushGateway: gatewayEndpoint, indices: patterns, types: [.function],
+            indexSetup: .none,
             requestBytes: 1 << 20, compressionLevel: 1, metricPushInterval: .zero, metricGroupTTL: .zero,
             secretARN: "arn:aws:secretsmanager:eu-west-1:1:secret:x")
         let loop = try TransferLoop()
@@ -56,12 +61,21 @@ import Testing
             policy: FlushPolicy(events: 1, bytes: 1, age: .zero), loop: loop, credentials: credentials, seed: 1,
             notice: { _ in })
         let metrics = MetricPush(
-            endpoint: endpoint, configuration: configuration, spool: spool,
+            endpoint: gatewayEndpoint, configuration: configuration, spool: spool,
             function: FunctionIdentityBox(FunctionIdentity(name: "f", version: "1")), loop: loop,
             credentials: credentials, seed: 1, notice: { _ in })
+        /// Until the gateway has asked for a login.
+        func push(_ time: FlushTime) {
+            _ = metrics.step(time)
+            for _ in 0..<200 where loop.active > 0 {
+                for completion in loop.poll(timeout: .milliseconds(100)) { _ = metrics.handle(completion, time) }
+            }
+            _ = metrics.step(time)
+        }
         // Before SHUTDOWN both wait for the back-off to end.
         _ = logs.step(time, shuttingDown: false)
-        _ = metrics.step(time)
+        push(time)
+        #expect(gateway.requests.map(\.status) == [401])
         #expect(!logs.isDrained && !metrics.isDrained)
 
         logs.beginShutdown(time, until: time.moment + .seconds(2))
@@ -69,7 +83,7 @@ import Testing
         for milliseconds: Int64 in [1, 400, 900] {
             let later = FlushTime(moment: moment(milliseconds), thawed: .milliseconds(milliseconds))
             _ = logs.step(later, shuttingDown: true)
-            _ = metrics.step(later)
+            push(later)
         }
         #expect(logs.isDrained && metrics.isDrained)
         // What could not be sent is still there.

@@ -43,6 +43,8 @@ package struct RequestRecord: Sendable {
     /// Bytes on the wire, without headers.
     package var bodyBytes: Int
     package var isGzip: Bool
+    /// True when credentials came with it.
+    package var isAuthorized: Bool
     /// Nil: no answer was given.
     package var status: Int?
     /// Documents stored by a bulk request.
@@ -154,8 +156,8 @@ package final class FaultyServer: Sendable {
                 method: parsed.method, path: parsed.path, isDefaultTarget: isDefaultTarget(parsed))
         let record = RequestRecord(
             method: parsed.method, path: parsed.path, bodyBytes: parsed.body.count,
-            isGzip: parsed.contentEncoding?.lowercased() == "gzip", status: nil, stored: 0, isFaulted: fault != nil,
-            receivedAt: .now)
+            isGzip: parsed.contentEncoding?.lowercased() == "gzip", isAuthorized: parsed.authorization != nil,
+            status: nil, stored: 0, isFaulted: fault != nil, receivedAt: .now)
         perform(fault, parsed, responder, record)
     }
 
