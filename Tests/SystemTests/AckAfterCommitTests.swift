@@ -51,9 +51,10 @@ import Testing
         doomed.disarm()
         try stage.environment.invoke(.logging(3))
         #expect(stage.environment.deliverTelemetry())
+        // Before the drain, which may need further environments.
+        let kills = stage.environment.exits(Stage.name).count { $0.signal == SIGKILL }
         let line = try stage.drainToTheEnd()
         stage.expectBalance(line)
-        let kills = stage.environment.exits(Stage.name).count { $0.signal == SIGKILL }
         #expect(kills > 0)
         try EvidenceRecord(
             fault: "SIGKILL on the platform's first to fourth 200 of an invocation",
