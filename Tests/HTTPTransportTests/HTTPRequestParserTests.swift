@@ -76,7 +76,13 @@ import Testing
         let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
         #expect(try parse(head + "3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n", step: 1, limits: limits).contains("[abcd]"))
         #expect(try parse(head + "3\r\nabc\r\n2\r\nde\r\n", step: 1, limits: limits) == "413")
-        #expect(try parse(head + String(repeating: "1", count: 2000), step: 100, limits: limits) == "400")
+        for step in [1, 100, 10_000] {
+            #expect(try parse(head + String(repeating: "1", count: 2000), step: step, limits: limits) == "400")
+            let longest = "1;" + String(repeating: "x", count: 1022)
+            let rest = "\na\n0\n\n"
+            #expect(try parse(head + longest + rest, step: step, limits: limits).contains("[a]"))
+            #expect(try parse(head + longest + "x" + rest, step: step, limits: limits) == "400")
+        }
         #expect(try parse(head + "0\r\n" + String(repeating: "a: b\r\n", count: 50), step: 7, limits: limits) == "431")
         #expect(try parse(head + "0\r\n" + String(repeating: "a", count: 200), step: 7, limits: limits) == "431")
     }
@@ -89,53 +95,5 @@ import Testing
         #expect(try parse(text, step: 1 << 20).count > 200_000)
         // Quadratic, this is 120 GB of memory traffic.
         #expect(ContinuousClock.now - start < .seconds(8))
-    }
-
-    /// Random damage to good requests: nothing is to crash, and nothing complete is to be longer than its input.
-    @Test(arguments: 0..<20 as Range<UInt64>)
-    func `damaged requests never crash the reader`(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
-        let good = [
-            "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789",
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-                + "3\r\nabc\r\n5;e=f\r\nhello\r\n0\r\n\r\n",
-        ]
-        for round in 0..<300 {
-            var bytes = Array(good[round % good.count].utf8)
-            for _ in 0..<Int.random(in: 1...4, using: &random) {
-                let at = Int.random(in: 0..<bytes.count, using: &random)
-                switch Int.random(in: 0..<3, using: &random) {
-                case 0: bytes[at] = UInt8.random(in: 0...255, using: &random)
-                case 1: bytes.remove(at: at)
-                default: bytes.insert(contentsOf: "\r\n:;0 9".utf8.shuffled(using: &random).prefix(2), at: at)
-                }
-            }
-            let buffer = try #require(ReceiveBuffer())
-            var parser = HTTPRequestParser(limits: HTTPServerLimits())
-            var offset = 0
-            while offset < bytes.count {
-                let end = min(bytes.count, offset + Int.random(in: 1...20, using: &random))
-                #expect(bytes[offset..<end].withUnsafeBytes { buffer.append($0) })
-                offset = end
-                let progress = parser.advance(buffer)
-                if case .complete(let body) = progress {
-                    #expect(body.upperBound <= buffer.count && buffer.count <= bytes.count, "seed \(seed)")
-                }
-                if progress != .needsMore { break }
-            }
-        }
-    }
-}
-
-/// https://prng.di.unimi.it/splitmix64.c
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

@@ -23,8 +23,8 @@ package struct HTTPRequestParser {
         package var target: Range<Int> = 0..<0
         var minorVersion = 1
         package var fields: [Field] = []
-        var keepsAlive = true
-        var expectsContinue = false
+        package var keepsAlive = true
+        package var expectsContinue = false
     }
 
     package enum Progress: Equatable {
@@ -44,6 +44,9 @@ package struct HTTPRequestParser {
         case trailer
         case done(Progress)
     }
+
+    /// A chunk's size and extensions, without the line feed.
+    private static let chunkLineBytes = 1024
 
     private let limits: HTTPServerLimits
     private var state = State.head
@@ -91,9 +94,11 @@ package struct HTTPRequestParser {
                 guard bodyReceived == length else { return .needsMore }
                 return finish(.complete(body: bodyStart..<bodyEnd))
             case .chunkSize:
+                let start = cursor
                 guard let line = Self.line(bytes, from: &cursor) else {
-                    return bytes.count - cursor > 1024 ? finish(.refused(400)) : .needsMore
+                    return bytes.count - start > Self.chunkLineBytes ? finish(.refused(400)) : .needsMore
                 }
+                guard cursor - start <= Self.chunkLineBytes + 1 else { return finish(.refused(400)) }
                 // Extensions mean nothing to us (RFC 9112 §7.1.1).
                 let digits = bytes[line].prefix { $0 != UInt8(ascii: ";") && !Self.isBlank($0) }
                 guard let size = Self.hexadecimal(digits) else { return finish(.refused(400)) }
