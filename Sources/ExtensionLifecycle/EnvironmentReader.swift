@@ -120,8 +120,16 @@ struct EnvironmentReader {
 
     /// Enough of a value to recognise it in a one-line message.
     private func excerpt(_ text: String) -> String {
-        let clean = text.unicodeScalars.prefix(40).map { $0.value < 0x20 || $0 == "'" ? "?" : Character($0) }
+        let clean = text.unicodeScalars.prefix(40).map { Self.isControl($0) || $0 == "'" ? "?" : Character($0) }
         return String(clean)
+    }
+
+    /// What ends a line or steers a terminal: C0, DEL, C1 and Unicode's two separators.
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7f...0x9f, 0x2028, 0x2029: true
+        default: false
+        }
     }
 }
 
