@@ -88,8 +88,25 @@ let package = Package(
         .testTarget(
             name: "TidyTests",
             dependencies: ["ExtensionLifecycle", "TelemetryIntake", "TelemetryModel", "TelemetrySinks"]),
+        // What must hold for any foreign bytes: for the kept ones in every test run, for new ones under libFuzzer.
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Deflate", "ExtensionLifecycle", "HTTPTransport", "JSON", "LambdaSimulator", "TelemetryIntake",
+                "TelemetryModel", "TelemetrySinks",
+            ], path: "Tests/Fuzzing/Targets"),
+        .testTarget(name: "FuzzingTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/Replay"),
     ]
 )
+
+// libFuzzer is linked by `Tests/fuzz` alone.
+if Context.environment["PERMAFROST_FUZZING"] != nil {
+    package.targets += [
+        .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzzing/CLibFuzzer"),
+        .executableTarget(
+            name: "Fuzzer", dependencies: ["CLibFuzzer", "FuzzTargets"], path: "Tests/Fuzzing/Driver"),
+    ]
+}
 
 for target in package.targets where target.type != .system {
     target.swiftSettings = [
@@ -99,7 +116,8 @@ for target in package.targets where target.type != .system {
         .enableUpcomingFeature("InternalImportsByDefault"),
         .treatAllWarnings(as: .error),
     ]
-    if target.type == .test || ["LambdaSimulator", "Demo", "SimulatorTool", "LambdaHarness"].contains(target.name) {
+    let harness = ["LambdaSimulator", "Demo", "SimulatorTool", "LambdaHarness", "FuzzTargets", "Fuzzer"]
+    if target.type == .test || harness.contains(target.name) {
         // libevent's headers define _GNU_SOURCE; Foundation's C modules must see the same system types (`fd_set`) where
         // both are imported. HTTPTransport's own tests do without Foundation.
         if target.name != "HTTPTransportTests" { target.cSettings = [.define("_GNU_SOURCE")] }

@@ -141,22 +141,4 @@ import Testing
         }
         #expect(valid > rounds / 4 && valid < rounds, "seed \(seed): the mutations prove nothing")
     }
-
-    @Test func `arbitrary bytes end every scan and every read`() {
-        var random = Generator(state: 7)
-        let alphabet = Array("{}[]\",:\\u01ne\n".utf8) + [0, 0x80, 0xc3, 0xff]
-        for _ in 0..<20_000 {
-            let bytes = (0..<Int.random(in: 0..<40, using: &random)).map { _ in
-                alphabet.randomElement(using: &random) ?? 0
-            }
-            bytes.withUnsafeBytes { buffer in
-                var scanner = JSONScanner(buffer)
-                let outline = JSONOutline()
-                _ = scanner.scanValue(outline: outline)
-                #expect(scanner.position <= bytes.count)
-                if let end = scanner.balancedEnd(from: 0, limit: bytes.count) { #expect(end <= bytes.count) }
-            }
-            _ = try? JSONReader.read(bytes) { (reader) throws(JSONError) in try walk(&reader) }
-        }
-    }
 }
