@@ -28,6 +28,7 @@ package enum CrashPoint: String, CaseIterable, Sendable {
     case shrinkAfter = "shrink-after"
     case relocateCopied = "relocate-copied"
     case relocateRenamed = "relocate-renamed"
+    case quarantineHalfRenamed = "quarantine-half-renamed"
     case quarantineRenamed = "quarantine-renamed"
     case environmentEstablished = "environment-established"
     case metricsPushed = "metrics-pushed"

@@ -14,14 +14,18 @@ package struct Books: Equatable, Sendable {
 }
 
 extension Ledger {
+    /// Books that cannot be are not readable.
     static func load(from connection: Connection) throws(SpoolError) -> Ledger {
         var ledger = Ledger()
+        var isPlausible = true
         try connection.query("SELECT outcome, reason, events FROM ledger", during: "load") { row in
-            if let outcome = row.text(0).flatMap(LedgerOutcome.init) {
+            isPlausible = SpoolSchema.counts.contains(row.int(2))
+            if isPlausible, let outcome = row.text(0).flatMap(LedgerOutcome.init) {
                 ledger.add(row.int(2), outcome, row.text(1) ?? "")
             }
-            return true
+            return isPlausible
         }
+        guard isPlausible else { throw .corrupt }
         return ledger
     }
 

@@ -67,14 +67,25 @@ struct EnvironmentRow: Equatable {
             loaded.total = ChunkSums(chunks: row.int(7), events: row.int(8), bytes: row.int(9))
             loaded.waiting = ChunkSums(chunks: row.int(10), events: row.int(11), bytes: row.int(12))
             loaded.rejectBytes = row.int(13)
-            loaded.platformDropped = row.int(14)
+            loaded.platformDropped = max(0, row.int(14))
             loaded.unknownLosses = row.integer(15) != 0
             loaded.salvageCursor = row.isNull(16) ? nil : row.integer(16)
             loaded.salvageEvents = row.int(17)
             result = loaded
             return false
         }
+        guard result?.isPlausible ?? true else { throw .corrupt }
         return result
+    }
+
+    /// Numbers can be counted on from here without end.
+    private var isPlausible: Bool {
+        let counts = [
+            total.chunks, total.events, total.bytes, waiting.chunks, waiting.events, waiting.bytes, rejectBytes,
+            salvageEvents,
+        ]
+        return counts.allSatisfy(SpoolSchema.counts.contains) && nextNumber <= 1 << 62 && (1...1 << 62) ~= nextChunk
+            && (0...1 << 62) ~= bodies
     }
 
     func save(to connection: Connection) throws(SpoolError) {

@@ -162,42 +162,41 @@ struct MetricState {
         }
     }
 
-    /// `instance` is empty for our own.
-    static func load(instance: String, from connection: Connection) throws(SpoolError) -> MetricState {
-        var state = MetricState()
+    /// Adds the rows of an instance, which is empty for our own. What was read before an error stays.
+    mutating func load(instance: String, from connection: Connection) throws(SpoolError) {
         try connection.query(
             "SELECT family, request_id, sketch FROM series WHERE instance = ? ORDER BY id", [.text(instance)],
             during: "load"
         ) { row in
             let key = SeriesKey(family: row.text(0) ?? "", requestID: row.text(1) ?? "")
-            state.series[key] = QuantileSketch(encoded: row.blob(2))
-            if !key.requestID.isEmpty, !state.requests.contains(key.requestID) { state.requests.append(key.requestID) }
+            series[key] = QuantileSketch(encoded: row.blob(2))
+            if !key.requestID.isEmpty, !requests.contains(key.requestID) { requests.append(key.requestID) }
             return true
         }
         try connection.query(
             "SELECT family, label, count FROM counters WHERE instance = ?", [.text(instance)], during: "load"
         ) { row in
-            state.counters[CounterKey(family: row.text(0) ?? "", label: row.text(1) ?? "")] = row.int(2)
+            counters[CounterKey(family: row.text(0) ?? "", label: row.text(1) ?? "")] = row.int(2)
             return true
         }
-        return state
     }
 
-    /// The state as rows of the tables, oldest request first.
-    struct Rows {
-        var series: [(instance: String, family: String, requestID: String, sketch: [UInt8])] = []
-        var counters: [(instance: String, family: String, label: String, count: Int)] = []
-    }
-
-    var rows: Rows {
-        let group = group(instance: "", isOwn: true, revision: 0, ledger: Ledger())
+    /// All of it, as the rows of a former instance.
+    func save(instance: String, to connection: Connection) throws(SpoolError) {
         let order = Dictionary(zip(requests, requests.indices)) { first, _ in first }
-        return Rows(
-            series: group.summaries.sorted { (order[$0.requestID ?? ""] ?? -1) < (order[$1.requestID ?? ""] ?? -1) }.map
-            {
-                ("", $0.family, $0.requestID ?? "", $0.sketch.encoded())
-            },
-            counters: group.counters.map { ("", $0.family, $0.labelValue, $0.count) })
+        for (key, sketch) in series.sorted(by: {
+            (order[$0.key.requestID] ?? -1, $0.key.family) < (order[$1.key.requestID] ?? -1, $1.key.family)
+        }) {
+            try connection.run(
+                "INSERT OR IGNORE INTO series (instance, family, request_id, sketch) VALUES (?, ?, ?, ?)",
+                [.text(instance), .text(key.family), .text(key.requestID), .blob(sketch.encoded())],
+                during: "quarantine")
+        }
+        for (key, count) in counters {
+            try connection.run(
+                "INSERT OR IGNORE INTO counters (instance, family, label, count) VALUES (?, ?, ?, ?)",
+                [.text(instance), .text(key.family), .text(key.label), .integer(count)], during: "quarantine")
+        }
     }
 
     func group(instance: String, isOwn: Bool, revision: UInt64, ledger: Ledger) -> MetricGroup {

@@ -1,36 +1,92 @@
+import CSQLite
+import Glibc
 import TelemetryModel
 
+extension SpoolError {
+    /// What was written is not there any more. Anything else may be read another time.
+    var isUnreadable: Bool {
+        switch self {
+        case .corrupt: true
+        // A table or a column is missing; a length is beyond all bounds.
+        case .io(let code, _): [SQLITE_ERROR, SQLITE_TOOBIG].contains(code & 0xff)
+        default: false
+        }
+    }
+}
+
+/// Runs `read` until it meets something unreadable: what it has got until then stays. Throws what may pass.
+///
+/// - Returns: true when it came to its end.
+@discardableResult
+func asFarAsReadable(_ read: () throws(SpoolError) -> Void) throws(SpoolError) -> Bool {
+    do throws(SpoolError) {
+        try read()
+        return true
+    } catch {
+        guard error.isUnreadable else { throw error }
+        return false
+    }
+}
+
 /// Reads the rows of a quarantined database one by one, in the order of their ids, around what cannot be read.
+///
+/// It throws what a later try may not meet, and never ``SpoolError/corrupt``: that would be the live database.
 final class Salvage {
     private let connection: Connection
+    let file: SpoolFile
 
     init(path: String, vfs: String?) throws(SpoolError) {
         connection = try Connection(path: path, access: .readWrite, vfs: vfs)
-        try connection.run("PRAGMA locking_mode = EXCLUSIVE", during: "salvage")
-        try connection.run("PRAGMA cache_size = -256", during: "salvage")
+        guard let file = SpoolFile(path: path) else { throw .io(code: SQLITE_CANTOPEN, during: "salvage") }
+        self.file = file
+        try asFarAsReadable { () throws(SpoolError) in
+            try connection.run("PRAGMA locking_mode = EXCLUSIVE", during: "salvage")
+            try connection.run("PRAGMA cache_size = -256", during: "salvage")
+            // It opens the WAL, which may be deleted.
+            _ = try connection.integer("SELECT count(*) FROM sqlite_schema", during: "salvage")
+        }
+    }
+
+    /// Copies what lies in the open file to where it was.
+    func restore() throws(SpoolError) {
+        // The WAL may be gone too, so what it holds goes into the file as far as that is possible.
+        try? connection.checkpoint()
+        let part = file.path + Spool.partSuffix
+        QuarantineFiles.remove(file.path)
+        guard file.copyContent(to: part), rename(part, file.path) == 0 else {
+            let code = errno
+            unlink(part)
+            if code == ENOSPC { throw .full }
+            throw .io(code: SQLITE_IOERR, during: "salvage")
+        }
     }
 
     /// Ids of readable rows above `cursor`, ascending, at most `count`; empty at the end.
-    func ids(of table: StaticString, after cursor: Int64, count: Int) -> [Int64] {
-        let next = ascending(table, from: cursor.addingReportingOverflow(1).partialValue, count: count)
+    func ids(of table: StaticString, after cursor: Int64, count: Int) throws(SpoolError) -> [Int64] {
+        guard cursor < .max else { return [] }
+        let next = try ascending(table, from: cursor + 1, count: count)
         if !next.ids.isEmpty || next.isComplete { return next.ids }
-        guard let beyond = firstReadable(table, after: cursor) else { return [] }
+        guard let beyond = try firstReadable(table, after: cursor) else { return [] }
         // The rows just below the first one that was hit lie on its page or on pages before it.
         var ids: [Int64] = []
-        try? connection.query(
-            "SELECT id FROM \(table) NOT INDEXED WHERE id < ? AND id > ? ORDER BY id DESC",
-            [.integer(beyond), .integer(cursor)], during: "salvage"
-        ) { row in
-            ids.append(row.integer(0))
-            return true
+        try asFarAsReadable { () throws(SpoolError) in
+            try connection.query(
+                "SELECT id FROM \(table) NOT INDEXED WHERE id < ? AND id > ? ORDER BY id DESC",
+                [.integer(beyond), .integer(cursor)], during: "salvage"
+            ) { row in
+                ids.append(row.integer(0))
+                return true
+            }
         }
         ids = ids.reversed() + [beyond]
         return Array(ids.prefix(count))
     }
 
-    private func ascending(_ table: StaticString, from id: Int64, count: Int) -> (ids: [Int64], isComplete: Bool) {
+    private func ascending(
+        _ table: StaticString, from id: Int64, count: Int
+    ) throws(SpoolError) -> (ids: [Int64], isComplete: Bool) {
         var ids: [Int64] = []
-        do throws(SpoolError) {
+        let isComplete = try asFarAsReadable { () throws(SpoolError) in
             try connection.query(
                 "SELECT id FROM \(table) NOT INDEXED WHERE id >= ? ORDER BY id LIMIT ?",
                 [.integer(id), .integer(count)], during: "salvage"
@@ -38,16 +94,16 @@ final class Salvage {
                 ids.append(row.integer(0))
                 return true
             }
-            return (ids, true)
-        } catch {
-            return (ids, false)
         }
+        return (ids, isComplete)
     }
 
     /// Steps over unreadable pages: ever wider, so that any damage is passed in at most 62 look-ups.
-    private func firstReadable(_ table: StaticString, after cursor: Int64) -> Int64? {
+    private func firstReadable(_ table: StaticString, after cursor: Int64) throws(SpoolError) -> Int64? {
         for exponent in Int64(1)..<62 {
-            let probe = ascending(table, from: cursor &+ (1 << exponent), count: 1)
+            let (start, isBeyond) = cursor.addingReportingOverflow(1 << exponent)
+            if isBeyond { return nil }
+            let probe = try ascending(table, from: start, count: 1)
             if let id = probe.ids.first { return id }
             if probe.isComplete { return nil }
         }
@@ -55,35 +111,40 @@ final class Salvage {
     }
 
     /// A row of the queue, nil when it cannot be read or is not what was written.
-    func chunk(id: Int64, crc32: (UnsafeRawBufferPointer) -> UInt32) -> SalvagedChunk? {
+    func chunk(id: Int64, crc32: (UnsafeRawBufferPointer) -> UInt32) throws(SpoolError) -> SalvagedChunk? {
         var found: SalvagedChunk?
-        try? connection.query(
-            """
-            SELECT created_ms, priority, events, lines_length, attempts, stored_crc, lines_crc, ids_digest, indices,
-                stored, retry_at_ms, environment_id
-            FROM chunks WHERE id = ?
-            """, [.integer(id)], during: "salvage"
-        ) { row in
-            found = SalvagedChunk(
-                stored: StoredChunk(row, id: id), retryAtMs: row.integer(10), environmentID: row.text(11))
-            return false
+        try asFarAsReadable { () throws(SpoolError) in
+            try connection.query(
+                """
+                SELECT created_ms, priority, events, lines_length, attempts, stored_crc, lines_crc, ids_digest, indices,
+                    stored, retry_at_ms, environment_id
+                FROM chunks WHERE id = ?
+                """, [.integer(id)], during: "salvage"
+            ) { row in
+                found = SalvagedChunk(
+                    stored: StoredChunk(row, id: id), retryAtMs: row.integer(10), environmentID: row.text(11))
+                return false
+            }
         }
-        guard let found, found.stored.chunk.events > 0, found.stored.chunk.linesLength > 0,
+        guard let found, SpoolSchema.counts.contains(found.stored.chunk.events), found.stored.chunk.events > 0,
+            SpoolSchema.counts.contains(found.stored.chunk.linesLength), found.stored.chunk.linesLength > 0,
             found.stored.chunk.stored.withUnsafeBytes(crc32) == found.stored.chunk.storedCRC
         else { return nil }
         return found
     }
 
-    func reject(id: Int64) -> (reject: RejectedDocument, createdMs: Int64)? {
+    func reject(id: Int64) throws(SpoolError) -> (reject: RejectedDocument, createdMs: Int64)? {
         var found: (RejectedDocument, Int64)?
-        try? connection.query(
-            """
-            SELECT document_id, index_name, status, reason, error_type, error_reason, content, created_ms
-            FROM rejects WHERE id = ?
-            """, [.integer(id)], during: "salvage"
-        ) { row in
-            found = (RejectedDocument(row), row.integer(7))
-            return false
+        try asFarAsReadable { () throws(SpoolError) in
+            try connection.query(
+                """
+                SELECT document_id, index_name, status, reason, error_type, error_reason, content, created_ms
+                FROM rejects WHERE id = ?
+                """, [.integer(id)], during: "salvage"
+            ) { row in
+                found = (RejectedDocument(row), row.integer(7))
+                return false
+            }
         }
         return found
     }
@@ -99,12 +160,39 @@ struct SalvagedChunk {
 extension SpoolStore {
     private static let salvagedRows = 256
 
+    var isSalvageDue: Bool {
+        guard row.salvageCursor != nil else { return false }
+        return salvageDueMs.map { $0 <= options.monotonicMs() } ?? true
+    }
+
+    /// A slice. What may pass postpones the next one, and the rest of the housekeeping goes on.
+    func salvageSliceOrLater() throws(SpoolError) -> Bool {
+        do throws(SpoolError) {
+            salvageDueMs = nil
+            return try salvageSlice()
+        } catch {
+            if error == .corrupt { throw error }
+            // What is only evidence must not take the room of what was received.
+            if error == .full, discardEvidence() { return true }
+            salvageDueMs = options.monotonicMs() + Self.salvagePauseMs
+            notices.append(Notice(.warning, "spool_salvage_postponed", [(name: "error", value: error.description)]))
+            return false
+        }
+    }
+
+    private static let salvagePauseMs: Int64 = 1000
+
+    /// Now, for the function may delete it before its turn comes.
+    func openSalvage() {
+        salvage = try? Salvage(path: QuarantineFiles.salvaging(file.directory), vfs: options.vfs)
+    }
+
     /// Takes over some rows of the quarantined database: at most 256 KiB of blobs. First the queue, then the rejects
     /// (whose ids count below zero in the cursor). True while there may be more.
-    func salvageSlice() throws(SpoolError) -> Bool {
+    private func salvageSlice() throws(SpoolError) -> Bool {
         guard let cursor = row.salvageCursor else { return false }
         let path = QuarantineFiles.salvaging(file.directory)
-        if salvage == nil, QuarantineFiles.exists(path) { salvage = try? Salvage(path: path, vfs: options.vfs) }
+        if salvage == nil, QuarantineFiles.exists(path) { salvage = try Salvage(path: path, vfs: options.vfs) }
         guard let salvage else {
             try finishSalvage()
             return true
@@ -114,20 +202,20 @@ extension SpoolStore {
             try transaction(during: "salvage") { pending throws(SpoolError) in pending.row.salvageCursor = -1 }
             return true
         }
-        if try salvageRejects(salvage, after: -cursor - 1) { return true }
+        if try salvageRejects(salvage, after: ~cursor) { return true }
         try finishSalvage()
         return true
     }
 
     private func salvageChunks(_ salvage: Salvage, after cursor: Int64) throws(SpoolError) -> Bool {
-        let ids = salvage.ids(of: "chunks", after: cursor, count: Self.salvagedRows)
+        let ids = try salvage.ids(of: "chunks", after: cursor, count: Self.salvagedRows)
         guard !ids.isEmpty else { return false }
         var chunks: [SalvagedChunk] = []
         var bytes = 0
         var last = cursor
         for id in ids where bytes < Self.blobBytesPerHold {
             last = id
-            guard let chunk = salvage.chunk(id: id, crc32: options.crc32) else { continue }
+            guard let chunk = try salvage.chunk(id: id, crc32: options.crc32) else { continue }
             bytes += chunk.stored.chunk.stored.count
             chunks.append(chunk)
         }
@@ -149,14 +237,17 @@ extension SpoolStore {
     }
 
     private func salvageRejects(_ salvage: Salvage, after cursor: Int64) throws(SpoolError) -> Bool {
-        let ids = salvage.ids(of: "rejects", after: cursor, count: Self.salvagedRows)
+        let ids = try salvage.ids(of: "rejects", after: cursor, count: Self.salvagedRows)
         guard let last = ids.last else { return false }
-        let rejects = ids.compactMap { salvage.reject(id: $0) }
-        try transaction(during: "salvage") { pending throws(SpoolError) in
+        var rejects: [(reject: RejectedDocument, createdMs: Int64)] = []
+        for id in ids {
+            if let reject = try salvage.reject(id: id) { rejects.append(reject) }
+        }
+        try transaction(during: "salvage") { [rejects] pending throws(SpoolError) in
             for (reject, createdMs) in rejects {
                 try insert([reject], bytes: Self.bytes(of: reject), createdMs: createdMs, &pending)
             }
-            pending.row.salvageCursor = -last - 1
+            pending.row.salvageCursor = ~last
         }
         return true
     }

@@ -25,14 +25,16 @@ struct SpaceMeter {
     /// The WAL's file is longer than it has to be, and any commit would cut it.
     private(set) var isWALCutDue = false
 
-    init(directory: String, options: SpoolOptions) {
+    /// - Parameter files: bytes of the spool's own files, which are free for it: a process that follows another one has
+    ///   the bound that the first had, however much lies there.
+    init(directory: String, files: Int, options: SpoolOptions) {
         self.directory = directory
         self.ask = options.fileSystemSpace
         self.monotonicMs = options.monotonicMs
         let space = options.fileSystemSpace(directory)
         self.space = space
         self.askedMs = options.monotonicMs()
-        let asked = options.maximumBytes ?? min((space?.free ?? 0) / 4, Self.largestDefault)
+        let asked = options.maximumBytes ?? min(((space?.free ?? 0) + files) / 4, Self.largestDefault)
         self.bound = max(asked, Self.floor)
     }
 

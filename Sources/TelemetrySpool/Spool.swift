@@ -37,6 +37,8 @@ package final class Spool: Sendable {
         /// By the monotonic clock.
         var verifiedMs: Int64?
         var relocationFailedMs: Int64?
+        /// What a store left that was quarantined, until its successor has it.
+        var inheritance: Inheritance?
     }
 
     /// Readable without the spool's mutex: never waits for the disk.
@@ -81,7 +83,7 @@ package final class Spool: Sendable {
                     // now or when the caller does.
                     let path = store.file.path
                     core.store = nil
-                    _ = open(path, succeeding: nil, &core)
+                    _ = open(path, &core)
                 }
             }
             return (result, notices)

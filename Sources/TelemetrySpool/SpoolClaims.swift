@@ -216,7 +216,7 @@ extension SpoolStore {
         var first: Int64?
         try connection.query(sql, during: "backlog") { [claims] row in
             guard claims[row.integer(1)] == nil else { return true }
-            first = row.integer(0)
+            first = Int64(row.int(0))
             return false
         }
         return first
@@ -233,6 +233,6 @@ extension StoredChunk {
                 linesCRC: UInt32(truncatingIfNeeded: row.integer(6)), linesLength: row.int(3), events: row.int(2),
                 priority: Priority(rawValue: row.int(1)) ?? .line, idsDigest: UInt64(bitPattern: row.integer(7)),
                 indices: (row.text(8) ?? "").split(separator: ",").map(String.init)),
-            createdMs: row.integer(0), attempts: row.int(4))
+            createdMs: Int64(row.int(0)), attempts: row.int(4))
     }
 }

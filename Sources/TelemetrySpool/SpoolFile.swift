@@ -13,6 +13,7 @@ final class SpoolFile {
     private var walIdentity: (device: dev_t, inode: ino_t)?
     /// Bytes from the start of the file whose blocks exist.
     private var reserved = 0
+    private(set) var mark: CommitMark?
 
     /// Nil when the file at the path cannot be opened.
     init?(path: String) {
@@ -78,9 +79,10 @@ final class SpoolFile {
         reserved = fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
     }
 
-    /// Gives the WAL its first MiB of blocks, so that it can be written on a full disk. What lies behind its frames is
-    /// zero, which ends the recovery of a WAL as the end of the file would.
+    /// Gives the WAL its first MiB of blocks, so that it can be written on a full disk, and its mark. What lies behind
+    /// its frames is zero, which ends the recovery of a WAL as the end of the file would.
     func prepareWAL() {
+        mark = CommitMark(database: path)
         let descriptor = open(walPath, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         posix_fallocate(descriptor, 0, off_t(SpoolSchema.walRoom))

@@ -40,6 +40,7 @@ extension SpoolStore {
         try connection.checkpoint()
         CrashPoint.reach(.checkpointAfter)
         space.checkpointed()
+        file.mark?.checkpointed()
         file.forgetReserve()
     }
 
@@ -47,7 +48,7 @@ extension SpoolStore {
     func maintain(mayShrink: Bool, isDelivering: Bool) throws(SpoolError) -> Bool {
         if connection.framesInWAL > Self.checkpointFrames { try checkpoint() }
         space.measure()
-        if row.salvageCursor != nil { return try salvageSlice() }
+        if isSalvageDue, try salvageSliceOrLater() { return true }
         if recount != nil { return try recountSlice() }
         if try discardAboveBound() { return true }
         return mayShrink ? try shrinkSlice(isDelivering: isDelivering) : false
@@ -119,7 +120,7 @@ extension SpoolStore {
             CrashPoint.reach(.shrinkBefore)
             try connection.run("VACUUM", during: "shrink")
             CrashPoint.reach(.shrinkAfter)
-            space.committed(frames: connection.framesInWAL)
+            committed()
             try checkpoint()
             return true
         }
@@ -131,13 +132,13 @@ extension SpoolStore {
             CrashPoint.reach(.shrinkBefore)
             try connection.run("PRAGMA incremental_vacuum(\(Self.vacuumPages))", during: "shrink")
             CrashPoint.reach(.shrinkAfter)
-            space.committed(frames: connection.framesInWAL)
+            committed()
             try checkpoint()
             return true
         }
         if space.isWALCutDue {
             try connection.run("UPDATE environment SET id = id WHERE id = 1", during: "shrink")
-            space.committed(frames: connection.framesInWAL)
+            committed()
         }
         return false
     }

@@ -17,38 +17,26 @@ extension SpoolStore {
     func metricGroups() throws(SpoolError) -> [MetricGroup] {
         guard let environment = row.environmentID else { return [] }
         var own = ledger
-        for (entry, count) in carried.events where entry.outcome != .spooled {
-            // While a spool is salvaged, and for what never could be, the former instances may have counted more.
-            own.add(-min(count, own[entry.outcome, entry.reason]), entry.outcome, entry.reason)
-        }
+        // While a spool is salvaged, and for what never could be, the former instances may have counted more.
+        for former in former { own.subtract(former.ledger) }
         var groups = [
             metrics.group(instance: environment.text, isOwn: true, revision: metricRevision, ledger: own)
         ]
-        for instance in formerInstances {
-            var ledger = Ledger()
-            try connection.query(
-                "SELECT outcome, reason, events FROM carried WHERE instance = ?", [.text(instance)], during: "metrics"
-            ) { row in
-                if let outcome = row.text(0).flatMap(LedgerOutcome.init) {
-                    ledger.add(row.int(2), outcome, row.text(1) ?? "")
-                }
-                return true
-            }
+        for former in former where !former.isPushed {
             groups.append(
-                try MetricState.load(instance: instance, from: connection)
-                    .group(instance: instance, isOwn: false, revision: 1, ledger: ledger))
+                former.metrics.group(instance: former.instance, isOwn: false, revision: 1, ledger: former.ledger))
         }
         return groups
     }
 
     func markPushed(instance: String) throws(SpoolError) {
-        guard formerInstances.contains(instance) else { return }
+        guard let index = former.firstIndex(where: { $0.instance == instance && !$0.isPushed }) else { return }
         try transaction(during: "metrics") { _ throws(SpoolError) in
             try connection.run("DELETE FROM series WHERE instance = ?", [.text(instance)], during: "metrics")
             try connection.run("DELETE FROM counters WHERE instance = ?", [.text(instance)], during: "metrics")
-            // What it counted stays: it is taken off our own numbers for ever.
             try connection.run("UPDATE carried SET pushed = 1 WHERE instance = ?", [.text(instance)], during: "metrics")
         }
-        formerInstances.removeAll { $0 == instance }
+        former[index].isPushed = true
+        former[index].metrics = MetricState()
     }
 }

@@ -24,7 +24,8 @@ extension Spool {
             case .directory:
                 return .failed("There is a directory where the spool's file should be: remove it.")
             case .missing, .candidate:
-                if let opening = open(path, succeeding: nil, &core) { return opening }
+                QuarantineFiles.finishMove(path, to: QuarantineFiles.salvaging(directory))
+                if let opening = open(path, &core) { return opening }
             }
         }
         return .failed("Every file name of the spool is taken by files that are not ours: remove them.")
@@ -62,21 +63,18 @@ extension Spool {
     }
 
     /// Opens one file; what is broken goes aside first. Nil: the file is somebody else's.
-    ///
-    /// - Parameter mirror: of the store that was in use until now.
-    func open(_ path: String, succeeding mirror: Inheritance.Mirror?, _ core: inout SpoolCore) -> SpoolOpening? {
-        var found = FoundFiles(path: path, directory: directory)
+    func open(_ path: String, _ core: inout SpoolCore) -> SpoolOpening? {
         core.opened += 1
         for _ in 0..<2 {
             do throws(SpoolError) {
-                guard let opening = try openStore(path: path, found, mirror, &core) else { return nil }
+                guard let opening = try openStore(path: path, &core) else { return nil }
+                core.inheritance = nil
                 return opening
             } catch {
                 switch error {
                 case .corrupt:
                     QuarantineFiles.move(path, to: QuarantineFiles.salvaging(directory))
                     CrashPoint.reach(.quarantineRenamed)
-                    found = FoundFiles(path: path, directory: directory)
                 case .busy:
                     return .waiting
                 case .full:
@@ -93,30 +91,10 @@ extension Spool {
         return .failed("The spool's file is broken and cannot be renamed: remove it.")
     }
 
-    /// What lies there before the open.
-    private struct FoundFiles {
-        /// No database, but one that was set aside: an open makes the successor.
-        var isQuarantined: Bool
-        /// Commits that nobody will see again.
-        var hasLostCommits: Bool
-
-        init(path: String, directory: String) {
-            var status = stat()
-            let size = stat(path, &status) == 0 ? Int(status.st_size) : nil
-            isQuarantined = size == nil && QuarantineFiles.exists(QuarantineFiles.salvaging(directory))
-            // SQLite deletes the WAL of an empty database, and frames that do not fit are no frames to it.
-            hasLostCommits =
-                size == 0
-                ? SpoolFile.head(of: path + "-wal", count: 32)?.contains { $0 != 0 } ?? false
-                : size != nil && WALInspection.hasLostCommits(path: path + "-wal")
-        }
-    }
-
-    private func openStore(
-        path: String, _ found: FoundFiles, _ mirror: Inheritance.Mirror?, _ core: inout SpoolCore
-    ) throws(SpoolError) -> SpoolOpening? {
+    private func openStore(path: String, _ core: inout SpoolCore) throws(SpoolError) -> SpoolOpening? {
         let connection = try Connection(path: path, access: .readWrite, vfs: options.vfs)
         try SpoolSchema.prepareFile(connection)
+        // With this first read the file is ours alone.
         let isOurs =
             try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'environment'", during: "open") == 1
         if !isOurs, try connection.integer("SELECT count(*) FROM sqlite_schema", during: "open") != 0 {
@@ -125,26 +103,40 @@ extension Spool {
             }
             return nil
         }
+        // SQLite deletes the WAL of an empty database.
+        let hasLostCommits =
+            isOurs ? WALInspection.hasLostCommits(database: path) : CommitMark.Content(of: path)?.frames ?? 0 > 0
         try SpoolSchema.configure(connection)
+        // Until there are tables, whatever became of earlier tries, what was quarantined waits for its successor.
+        let isQuarantined = !isOurs && QuarantineFiles.exists(QuarantineFiles.salvaging(directory))
         if !isOurs {
+            let inheritance =
+                if let inheritance = core.inheritance {
+                    inheritance
+                } else if isQuarantined {
+                    try Inheritance(directory: directory, vfs: options.vfs)
+                } else {
+                    nil as Inheritance?
+                }
             var generator = SystemRandomNumberGenerator()
             try SpoolSchema.create(
                 in: connection,
-                environmentID: options.snapStart && mirror?.row.environmentID == nil
+                environmentID: options.snapStart && core.inheritance?.row?.environmentID == nil
                     ? nil : EnvironmentID(using: &generator),
-                inheriting: found.isQuarantined
-                    ? Self.inheritance(directory: directory, vfs: options.vfs, preferring: mirror) : nil,
-                unknownLosses: found.hasLostCommits)
+                inheriting: inheritance, unknownLosses: hasLostCommits)
         }
         let file = try Self.attach(connection, path: path)
+        let files = [path, QuarantineFiles.salvaging(directory), QuarantineFiles.evidence(directory)]
+            .reduce(0) { $0 + QuarantineFiles.bytes($1) }
         let store = try SpoolStore(
             connection: connection, file: file, options: options,
-            space: SpaceMeter(directory: directory, options: options), revision: core.opened << 32)
+            space: SpaceMeter(directory: directory, files: files, options: options), revision: core.opened << 32)
         core.store = store
-        if isOurs, found.hasLostCommits { try store.noteLostCommits() }
+        if !isOurs { store.committed() }
+        if isOurs, hasLostCommits { store.noteLostCommits() }
         store.space.quarantined = QuarantineFiles.bytes(QuarantineFiles.evidence(directory))
-        if store.row.salvageCursor == nil { store.keepEvidence() }
-        if found.isQuarantined {
+        if store.row.salvageCursor == nil { store.keepEvidence() } else { store.openSalvage() }
+        if isQuarantined {
             store.notices.append(
                 Notice(
                     .error, "spool_quarantined", [(name: "ledger", value: store.row.unknownLosses ? "unknown" : "read")]
@@ -187,8 +179,8 @@ extension Spool {
 }
 
 extension SpoolFile {
-    /// The first bytes of a file, nil when there are fewer or it cannot be read. Only for a file that no connection of
-    /// this process has open.
+    /// The first bytes of a file, nil when there are fewer or it cannot be read. Not for a database that this process has
+    /// open: its locks would end with the close.
     static func head(of path: String, count: Int) -> [UInt8]? {
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

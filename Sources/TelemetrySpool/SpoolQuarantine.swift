@@ -12,9 +12,10 @@ enum QuarantineFiles {
     static func salvaging(_ directory: String) -> String { directory + "/quarantine.db" }
     static func evidence(_ directory: String) -> String { directory + "/corrupt.db" }
 
+    /// What cannot be asked for may be there.
     static func exists(_ path: String) -> Bool {
         var status = stat()
-        return stat(path, &status) == 0
+        return stat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR)
     }
 
     static func bytes(_ path: String) -> Int {
@@ -25,14 +26,31 @@ enum QuarantineFiles {
     }
 
     static func remove(_ path: String) {
-        for suffix in ["", "-wal", "-journal"] { unlink(path + suffix) }
+        for suffix in ["-mark", "", "-wal", "-journal"] { unlink(path + suffix) }
     }
 
-    /// The WAL goes first: without its database it is nothing, but a database without it would be older than it was.
-    static func move(_ path: String, to target: String) {
+    /// The WAL goes first and its database last, so that ``finishMove(_:to:)`` can tell what a kill has left. False: the
+    /// file system refuses.
+    @discardableResult
+    static func move(_ path: String, to target: String) -> Bool {
         remove(target)
-        rename(path + "-wal", target + "-wal")
-        rename(path, target)
+        for suffix in ["-wal", "-mark", ""] {
+            if rename(path + suffix, target + suffix) != 0, errno != ENOENT { return false }
+            if suffix == "-wal" { CrashPoint.reach(.quarantineHalfRenamed) }
+        }
+        return true
+    }
+
+    /// Before an open: finishes a move that ended with the process. Else a database would be opened without its WAL,
+    /// older than it was, and that WAL would wait for another one.
+    static func finishMove(_ path: String, to target: String) {
+        guard exists(target + "-wal"), !exists(target), exists(path) else { return }
+        if exists(path + "-wal") {
+            // All of it is in its place: what lies there is what a removal has left.
+            remove(target)
+        } else {
+            for suffix in ["-mark", ""] { rename(path + suffix, target + suffix) }
+        }
     }
 }
 
@@ -43,64 +61,52 @@ struct Inheritance {
     var ledger: Ledger?
     var heldParts: [HeldPart] = []
     var bodies: [(slot: Int64, body: LastBody)] = []
-    var series: [(instance: String, family: String, requestID: String, sketch: [UInt8])] = []
-    var counters: [(instance: String, family: String, label: String, count: Int)] = []
-    var carried: [(instance: String, outcome: String, reason: String, events: Int, pushed: Int64)] = []
-
-    /// Reads what can be read: every table for itself, each as far as it goes.
-    init(from connection: Connection) {
-        row = (try? EnvironmentRow.load(from: connection)) ?? nil
-        ledger = try? Ledger.load(from: connection)
-        if ledger?.events.isEmpty ?? true, (row?.nextNumber ?? 2) > 1 { ledger = nil }
-        heldParts = (try? SpoolStore.loadHeldParts(from: connection)) ?? []
-        try? connection.query("SELECT slot, digest, events FROM bodies", during: "salvage") { row in
-            if let digest = Digest128(bytes: row.blob(1)) {
-                bodies.append((row.integer(0), LastBody(digest: digest, events: row.int(2))))
-            }
-            return true
-        }
-        try? connection.query("SELECT instance, family, request_id, sketch FROM series ORDER BY id", during: "salvage")
-        {
-            series.append(($0.text(0) ?? "", $0.text(1) ?? "", $0.text(2) ?? "", $0.blob(3)))
-            return true
-        }
-        try? connection.query("SELECT instance, family, label, count FROM counters ORDER BY id", during: "salvage") {
-            counters.append(($0.text(0) ?? "", $0.text(1) ?? "", $0.text(2) ?? "", $0.int(3)))
-            return true
-        }
-        try? connection.query("SELECT instance, outcome, reason, events, pushed FROM carried", during: "salvage") {
-            carried.append(
-                ($0.text(0) ?? "", $0.text(1) ?? "", $0.text(2) ?? "", $0.int(3), $0.integer(4)))
-            return true
-        }
-    }
-
-    /// Nothing could be read.
-    init() {}
+    var metrics = MetricState()
+    var former: [FormerInstance] = []
+    var hasLostCommits = false
 
     /// The mirror of a store that was in use equals its tables as of the last commit, whatever has become of them.
-    mutating func prefer(_ store: Mirror) {
+    init(of store: SpoolStore) {
         row = store.row
         ledger = store.ledger
-        heldParts = store.heldParts
-        bodies = store.bodies
-        series = series.filter { !$0.instance.isEmpty } + store.metrics.series
-        counters = counters.filter { !$0.instance.isEmpty } + store.metrics.counters
+        heldParts = store.intake.heldParts
+        bodies = store.bodies.entries
+        metrics = store.metrics
+        former = store.former
     }
 
-    struct Mirror {
-        let row: EnvironmentRow
-        let ledger: Ledger
-        let heldParts: [HeldPart]
-        let bodies: [(slot: Int64, body: LastBody)]
-        let metrics: MetricState.Rows
-
-        init(of store: SpoolStore) {
-            row = store.row
-            ledger = store.ledger
-            heldParts = store.intake.heldParts
-            bodies = store.bodies.entries
-            metrics = store.metrics.rows
+    /// Reads the quarantined database: every table for itself, each as far as it is readable. Throws what a later try
+    /// may not meet, and never ``SpoolError/corrupt``.
+    init(directory: String, vfs: String?) throws(SpoolError) {
+        let path = QuarantineFiles.salvaging(directory)
+        hasLostCommits = WALInspection.hasLostCommits(database: path)
+        let connection = try Connection(path: path, access: .readWrite, vfs: vfs)
+        // The index of the WAL in ordinary memory, as when the file was in use.
+        try asFarAsReadable { () throws(SpoolError) in
+            try connection.run("PRAGMA locking_mode = EXCLUSIVE", during: "salvage")
+        }
+        try asFarAsReadable { () throws(SpoolError) in row = try EnvironmentRow.load(from: connection) }
+        try asFarAsReadable { () throws(SpoolError) in ledger = try Ledger.load(from: connection) }
+        if ledger?.events.isEmpty ?? true, (row?.nextNumber ?? 2) > 1 { ledger = nil }
+        try asFarAsReadable { () throws(SpoolError) in
+            heldParts = try SpoolStore.loadHeldParts(from: connection)
+        }
+        try asFarAsReadable { () throws(SpoolError) in
+            try connection.query("SELECT slot, digest, events FROM bodies", during: "salvage") { row in
+                if let digest = Digest128(bytes: row.blob(1)) {
+                    bodies.append((row.integer(0), LastBody(digest: digest, events: row.int(2))))
+                }
+                return true
+            }
+        }
+        try asFarAsReadable { () throws(SpoolError) in try metrics.load(instance: "", from: connection) }
+        try asFarAsReadable { () throws(SpoolError) in
+            try FormerInstance.load(from: connection) { former.append($0) }
+        }
+        for index in former.indices where !former[index].isPushed {
+            try asFarAsReadable { () throws(SpoolError) in
+                try former[index].metrics.load(instance: former[index].instance, from: connection)
+            }
         }
     }
 
@@ -109,14 +115,14 @@ struct Inheritance {
         // A held record is one event, whatever its parts.
         let heldEvents = heldParts.count
         var next = row ?? EnvironmentRow()
-        let former = next.environmentID
+        let instance = next.environmentID
         next.environmentID = environmentID
         next.nextChunk += Self.chunksSkipped
         next.total = ChunkSums()
         next.waiting = ChunkSums()
         next.rejectBytes = 0
         next.salvageCursor = 0
-        next.unknownLosses = next.unknownLosses || ledger == nil
+        next.unknownLosses = next.unknownLosses || ledger == nil || hasLostCommits
         // Of an older quarantine that was not finished nothing more will come: its events are lost with this one's.
         next.salvageEvents = ledger.map { max(0, $0.total(.spooled) - heldEvents) } ?? 0
         next.bodies = (bodies.map(\.slot).max() ?? -1) + 1
@@ -132,60 +138,35 @@ struct Inheritance {
             try SpoolStore.insert(part, position: position, into: connection)
         }
         for (slot, body) in bodies { try BodyRing.save(body, slot: slot, to: connection) }
-        try saveMetrics(to: connection, ledger: ledger, former: former?.text)
+        try saveMetrics(to: connection, ledger: ledger, instance: instance?.text)
     }
 
     /// More than any WAL that lost its end can have used: an answer to a request that is under way must never settle
     /// another row than the one it was sent for.
     private static let chunksSkipped: Int64 = 65_536
 
+    /// Groups of former instances that are kept until they are pushed; of older ones only what they counted.
+    private static let formerGroups = 8
+
     /// Our own series become those of a former instance.
-    private func saveMetrics(to connection: Connection, ledger: Ledger, former: String?) throws(SpoolError) {
-        for entry in series {
-            guard let instance = entry.instance.isEmpty ? former : entry.instance else { continue }
-            try connection.run(
-                "INSERT OR IGNORE INTO series (instance, family, request_id, sketch) VALUES (?, ?, ?, ?)",
-                [.text(instance), .text(entry.family), .text(entry.requestID), .blob(entry.sketch)],
-                during: "quarantine")
+    private func saveMetrics(to connection: Connection, ledger: Ledger, instance: String?) throws(SpoolError) {
+        var former = former
+        if let instance {
+            var own = FormerInstance(instance: instance, metrics: metrics)
+            own.ledger = ledger
+            for earlier in former { own.ledger.subtract(earlier.ledger) }
+            former.append(own)
         }
-        for entry in counters {
-            guard let instance = entry.instance.isEmpty ? former : entry.instance else { continue }
-            try connection.run(
-                "INSERT OR IGNORE INTO counters (instance, family, label, count) VALUES (?, ?, ?, ?)",
-                [.text(instance), .text(entry.family), .text(entry.label), .integer(entry.count)],
-                during: "quarantine")
+        let waiting = former.indices.filter { !former[$0].isPushed }
+        for index in waiting.dropLast(Self.formerGroups) {
+            former[index].isPushed = true
+            former[index].metrics = MetricState()
         }
-        var own = ledger
-        for entry in carried {
-            guard let outcome = LedgerOutcome(rawValue: entry.outcome) else { continue }
-            own.add(-entry.events, outcome, entry.reason)
-            try SpoolStore.insertCarried(
-                instance: entry.instance, entry.outcome, entry.reason, entry.events, pushed: entry.pushed,
-                into: connection)
-        }
-        guard let former else { return }
-        // An empty entry makes the instance known even when it counted nothing.
-        try SpoolStore.insertCarried(
-            instance: former, LedgerOutcome.received.rawValue, "", own[.received, ""], pushed: 0, into: connection)
-        for (entry, count) in own.events where entry.outcome != .spooled && entry != LedgerEntry(.received) && count > 0
-        {
-            try SpoolStore.insertCarried(
-                instance: former, entry.outcome.rawValue, entry.reason, count, pushed: 0, into: connection)
-        }
+        for instance in former { try instance.save(to: connection) }
     }
 }
 
 extension SpoolStore {
-    static func insertCarried(
-        instance: String, _ outcome: String, _ reason: String, _ events: Int, pushed: Int64,
-        into connection: Connection
-    ) throws(SpoolError) {
-        try connection.run(
-            "INSERT OR IGNORE INTO carried VALUES (?, ?, ?, ?, ?)",
-            [.text(instance), .text(outcome), .text(reason), .integer(events), .integer(pushed)],
-            during: "quarantine")
-    }
-
     /// Deletes what a quarantine left as evidence. False when there is none.
     @discardableResult
     func discardEvidence() -> Bool {
@@ -201,11 +182,11 @@ extension Spool {
     func quarantine(_ core: inout SpoolCore) {
         guard let store = core.store else { return }
         let path = store.file.path
-        let mirror = Inheritance.Mirror(of: store)
         let isPresent = store.file.presence == .present
         // The files have no name any more that could be changed, so their content is copied. Without room for that the
         // old ones stay in use, and the next look at them tries again.
         if !isPresent, !setAside(store) { return }
+        core.inheritance = Inheritance(of: store)
         // The connection closes here, without a checkpoint into what is broken.
         core.store = nil
         store.connection.close()
@@ -215,7 +196,7 @@ extension Spool {
             QuarantineFiles.remove(path)
         }
         CrashPoint.reach(.quarantineRenamed)
-        _ = open(path, succeeding: mirror, &core)
+        _ = open(path, &core)
     }
 
     private func setAside(_ store: SpoolStore) -> Bool {
@@ -227,22 +208,5 @@ extension Spool {
             return false
         }
         return true
-    }
-
-    /// What a quarantined file gives at once.
-    static func inheritance(directory: String, vfs: String?, preferring mirror: Inheritance.Mirror?) -> Inheritance {
-        var inheritance = readInheritance(directory: directory, vfs: vfs)
-        if let mirror { inheritance.prefer(mirror) }
-        return inheritance
-    }
-
-    private static func readInheritance(directory: String, vfs: String?) -> Inheritance {
-        guard
-            let connection = try? Connection(
-                path: QuarantineFiles.salvaging(directory), access: .readWrite, vfs: vfs),
-            // The index of the WAL in ordinary memory, as when the file was in use.
-            (try? connection.run("PRAGMA locking_mode = EXCLUSIVE", during: "salvage")) != nil
-        else { return Inheritance() }
-        return Inheritance(from: connection)
     }
 }

@@ -26,12 +26,15 @@ extension Spool {
         core.verifiedMs = options.monotonicMs()
         guard let store = core.store else { return }
         let presence = store.file.presence
-        guard presence != .present else { return }
+        guard presence != .present || store.isSalvageGone else { return }
         if let failed = core.relocationFailedMs, abs(nowMs - failed) < 1000 { return }
         do throws(SpoolError) {
-            try store.relocate(directory: directory)
+            if presence != .present {
+                try store.relocate(directory: directory)
+                store.notices.append(Notice(.warning, "spool_relocated", [(name: "cause", value: presence.rawValue)]))
+            }
+            if store.isSalvageGone { try store.restoreSalvage() }
             core.relocationFailedMs = nil
-            store.notices.append(Notice(.warning, "spool_relocated", [(name: "cause", value: presence.rawValue)]))
         } catch {
             core.relocationFailedMs = nowMs
             // Nothing can be copied as it is: what is readable goes on in a fresh file.
@@ -53,6 +56,7 @@ extension Spool {
         var status = stat()
         guard stat(path + copiedSuffix, &status) == 0 else { return }
         // A WAL that lies there belongs to the file that was there before.
+        unlink(CommitMark.path(of: path))
         unlink(path + "-wal")
         rename(path + copiedSuffix, path)
     }
@@ -83,6 +87,16 @@ extension SpoolStore {
         self.connection = connection
         self.file = file
         space.reopened()
-        salvage = nil
+    }
+
+    /// What is being salvaged has no name any more: it is read on, but would end with the process.
+    var isSalvageGone: Bool { salvage.map { $0.file.presence != .present } ?? false }
+
+    /// Puts the quarantined file back.
+    func restoreSalvage() throws(SpoolError) {
+        guard let salvage else { return }
+        try salvage.restore()
+        self.salvage = nil
+        openSalvage()
     }
 }

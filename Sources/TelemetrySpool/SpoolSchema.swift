@@ -120,6 +120,9 @@ enum SpoolSchema {
         connection.countWALFrames()
     }
 
+    /// What a column that counts something can hold. What is read of a damaged page may be any number.
+    static let counts = 0..<1 << 48
+
     static let pageSize = 4096
     /// A frame of the WAL: a page and its header. https://www.sqlite.org/fileformat2.html#the_write_ahead_log
     static let frameSize = pageSize + 24

@@ -13,10 +13,8 @@ final class SpoolStore {
     var intake: IntakeState
     var bodies: BodyRing
     var metrics: MetricState
-    /// Instances before a quarantine whose groups have not been pushed since.
-    var formerInstances: [String] = []
-    /// What of the ledger they counted, over all of them.
-    var carried = Ledger()
+    /// Oldest first.
+    var former: [FormerInstance] = []
     var metricRevision: UInt64 = 1
 
     /// Rows that belong to a request. In memory only: a claim ends with the process.
@@ -24,8 +22,10 @@ final class SpoolStore {
     var oldest = Remembered<Int64?>()
     var nextRetry = Remembered<Int64?>()
     var recount: Recount?
-    /// The quarantined database that is being read, opened when its turn comes.
+    /// The quarantined database that is being read.
     var salvage: Salvage?
+    /// By the monotonic clock: what could not be read or stored for a reason that may pass is tried again then.
+    var salvageDueMs: Int64?
     var space: SpaceMeter
     /// What to tell once the mutex is free.
     var notices: [Notice] = []
@@ -56,12 +56,16 @@ final class SpoolStore {
         self.row = row
         self.ledger = try Ledger.load(from: connection)
         self.bodies = try BodyRing.load(from: connection)
-        self.metrics = try MetricState.load(instance: "", from: connection)
+        self.metrics = MetricState()
         self.intake = IntakeState(
             revision: revision, identity: row.environmentID.map(DocumentIdentity.environment) ?? .snapshot,
             invocationID: row.invocationID, heldParts: try Self.loadHeldParts(from: connection),
             lastBody: row.lastBody, lastAcknowledgementUncertain: true)
-        try loadFormerInstances()
+        try metrics.load(instance: "", from: connection)
+        try FormerInstance.load(from: connection) { former.append($0) }
+        for index in former.indices where !former[index].isPushed {
+            try former[index].metrics.load(instance: former[index].instance, from: connection)
+        }
         self.recount = Recount(
             end: row.nextChunk,
             expected: ledger.total(.spooled) - intake.heldParts.count - row.salvageEvents)
@@ -90,29 +94,16 @@ final class SpoolStore {
             ], during: "append")
     }
 
-    func loadFormerInstances() throws(SpoolError) {
-        var carried = Ledger()
-        var instances: [String] = []
-        try connection.query(
-            "SELECT instance, outcome, reason, events, pushed FROM carried ORDER BY rowid", during: "load"
-        ) { row in
-            if let outcome = row.text(1).flatMap(LedgerOutcome.init) {
-                carried.add(row.int(3), outcome, row.text(2) ?? "")
-            }
-            if let instance = row.text(0), row.integer(4) == 0, !instances.contains(instance) {
-                instances.append(instance)
-            }
-            return true
-        }
-        self.carried = carried
-        self.formerInstances = instances
-    }
-
     /// The WAL had lost its end: the books are those of an earlier time, and nobody knows what came after.
-    func noteLostCommits() throws(SpoolError) {
+    func noteLostCommits() {
         notices.append(Notice(.error, "spool_commits_lost"))
         guard !row.unknownLosses else { return }
-        try transaction(during: "open") { pending throws(SpoolError) in pending.row.unknownLosses = true }
+        do throws(SpoolError) {
+            try transaction(during: "open") { pending throws(SpoolError) in pending.row.unknownLosses = true }
+        } catch {
+            // On a full disk the next transaction that changes the row takes it along.
+            row.unknownLosses = true
+        }
     }
 
     var books: Books {
@@ -163,7 +154,7 @@ extension SpoolStore {
         if let after { CrashPoint.reach(after) }
         if pending.hasEvicted { CrashPoint.reach(.evictAfterCommit) }
         notices += pending.notices
-        space.committed(frames: connection.framesInWAL)
+        committed()
         if !pending.ledger.events.isEmpty {
             ledger.add(pending.ledger)
             metricRevision += 1
@@ -176,6 +167,12 @@ extension SpoolStore {
         oldest.value = nil
         nextRetry.value = nil
         return result
+    }
+
+    /// What follows any COMMIT.
+    func committed() {
+        space.committed(frames: connection.framesInWAL)
+        file.mark?.committed(frames: connection.framesInWAL)
     }
 
     /// After a failure SQLite may have rolled back by itself, or not. https://www.sqlite.org/lang_transaction.html

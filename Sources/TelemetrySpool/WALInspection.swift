@@ -1,51 +1,47 @@
 import Glibc
 
 /// Looks for what SQLite passes over in silence: it ends the recovery of a WAL at the first frame that does not fit.
-///
-/// A commit frame of the WAL's own generation behind that frame was written after it, so the frame was good once, and
-/// commits have been lost. What a rolled-back transaction leaves has no commit frame.
 /// https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 enum WALInspection {
-    /// True when the WAL at this path has lost commits. Only for a file that no connection of this process has open.
-    /// It reads the file once; checkpoints keep it short.
-    static func hasLostCommits(path: String) -> Bool {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
+    /// True when commits that the database's ``CommitMark`` knows are not in its WAL any more.
+    ///
+    /// The WAL must not be written to meanwhile. It is read once; checkpoints keep it short.
+    static func hasLostCommits(database path: String) -> Bool {
+        guard let mark = CommitMark.Content(of: path), mark.frames > 0 else { return false }
+        let descriptor = open(path + "-wal", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return errno == ENOENT }
         defer { close(descriptor) }
         func read(_ buffer: inout [UInt8], at offset: Int) -> Bool {
             buffer.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, off_t(offset)) == $0.count }
         }
-        var header = [UInt8](repeating: 0, count: 32)
-        var frame = [UInt8](repeating: 0, count: SpoolSchema.frameSize)
-        guard read(&header, at: 0), read(&frame, at: 32) else { return false }
-        let magic = word(header, 0)
-        guard magic & ~1 == 0x377f_0682 else {
-            // Zeros are the blocks that are set aside; anything else was a header.
-            return header.contains { $0 != 0 } || frame.contains { $0 != 0 }
-        }
-        var sums = Checksum(isBigEndian: magic & 1 == 1)
+        var header = [UInt8](repeating: 0, count: headerSize)
+        guard read(&header, at: 0), word(header, 0) & ~1 == 0x377f_0682 else { return true }
+        var sums = Checksum(isBigEndian: word(header, 0) & 1 == 1)
         sums.add(header, 0..<24)
         guard word(header, 24) == sums.first, word(header, 28) == sums.second else { return true }
-        var offset = 32
-        while read(&frame, at: offset), isOfGeneration(frame, header) {
+        // It has started again after the mark was written, which it does only when all of it is in the database.
+        guard salts(header) == mark.salts else { return false }
+        var frame = [UInt8](repeating: 0, count: SpoolSchema.frameSize)
+        for index in 0..<mark.frames {
+            guard read(&frame, at: headerSize + index * SpoolSchema.frameSize), frame[8..<16] == header[16..<24]
+            else { return true }
             sums.add(frame, 0..<8)
             sums.add(frame, 24..<frame.count)
-            guard word(frame, 16) == sums.first, word(frame, 20) == sums.second else { break }
-            offset += SpoolSchema.frameSize
-        }
-        var frameHeader = [UInt8](repeating: 0, count: 24)
-        while read(&frameHeader, at: offset) {
-            // The second word of a commit frame is the size of the database in pages; of any other it is 0.
-            if isOfGeneration(frameHeader, header), word(frameHeader, 4) != 0 { return true }
-            offset += SpoolSchema.frameSize
+            guard word(frame, 16) == sums.first, word(frame, 20) == sums.second else { return true }
         }
         return false
     }
 
-    /// The two salts, which every restart of the WAL changes.
-    private static func isOfGeneration(_ frame: [UInt8], _ header: [UInt8]) -> Bool {
-        frame[8..<16] == header[16..<24]
+    /// The two salts of a WAL, nil when it has no header.
+    static func salts(path: String) -> UInt64? {
+        guard let header = SpoolFile.head(of: path, count: headerSize), word(header, 0) & ~1 == 0x377f_0682
+        else { return nil }
+        return salts(header)
     }
+
+    private static let headerSize = 32
+
+    private static func salts(_ header: [UInt8]) -> UInt64 { UInt64(word(header, 16)) << 32 | UInt64(word(header, 20)) }
 
     private static func word(_ bytes: [UInt8], _ offset: Int) -> UInt32 {
         bytes[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) }

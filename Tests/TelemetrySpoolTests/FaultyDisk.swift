@@ -23,6 +23,7 @@ final class FaultyDisk: Sendable {
         var fault = Fault.ioError
         var failing: Range<Int> = 0..<0
         var refusesGrowth = false
+        var unreadable: (suffix: String, code: Int32)?
         var bytesWritten: [Int32: Int] = [:]
     }
 
@@ -77,7 +78,16 @@ final class FaultyDisk: Sendable {
         state.withLock {
             $0.failing = 0..<0
             $0.refusesGrowth = false
+            $0.unreadable = nil
         }
+    }
+
+    /// From now every read of a file whose path ends so gives this result code.
+    func failReads(of suffix: String, code: Int32) { state.withLock { $0.unreadable = (suffix, code) } }
+
+    fileprivate func readFault(_ path: UnsafePointer<CChar>?) -> Int32? {
+        guard let path, let unreadable = state.withLock({ $0.unreadable }) else { return nil }
+        return String(cString: path).hasSuffix(unreadable.suffix) ? unreadable.code : nil
     }
 
     /// From now no file gets a block it does not have.
@@ -136,6 +146,12 @@ struct FaultyFile {
         }
         methods.pointee.xRead = { file, bytes, count, offset in
             guard let file else { return SQLITE_ERROR }
+            let box = UnsafeMutableRawPointer(file).assumingMemoryBound(to: FaultyFile.self)
+            if let disk = box.pointee.disk,
+                let fault = Unmanaged<FaultyDisk>.fromOpaque(disk).takeUnretainedValue().readFault(box.pointee.path)
+            {
+                return fault
+            }
             let real = FaultyFile.real(file)
             return real.pointee.pMethods?.pointee.xRead(real, bytes, count, offset) ?? SQLITE_ERROR
         }

@@ -1,3 +1,4 @@
+import CSQLite
 import Foundation
 import TelemetryModel
 import Testing
@@ -243,6 +244,237 @@ import Testing
             try spool.append(chunks: [Fixtures.chunk(bytes: 100_000)])
         }
         #expect(spool.books.ledger.total(.discarded) == lost)
+    }
+}
+
+/// What a quarantine meets on its way.
+extension QuarantineTests {
+    /// As `filled`, but the newest 20 chunks are in the WAL alone, and pages in the middle are garbage.
+    private func filledAndDamaged() throws {
+        _ = try filled()
+        do {
+            let spool = spool()
+            try spool.opened()
+            for seed in 200..<220 { try spool.append(chunks: [Fixtures.chunk(events: 10, bytes: 10_000, seed: seed)]) }
+            try spool.withStore { store throws(SpoolError) in try store.checkpoint() }
+        }
+        // What a WAL still holds would be read instead of the damaged page.
+        unlink(directory.wal)
+        // The root of the environment's table: an open meets it.
+        let page = try #require(try leaves(of: "environment").first)
+        try directory.overwrite(directory.database, at: (page - 1) * 4096, with: [UInt8](repeating: 0xff, count: 4096))
+    }
+
+    @Test(arguments: [1, 2, 3]) func `a kill between the renames of a quarantine loses nothing`(renames: Int) throws {
+        _ = try filled()
+        do {
+            let spool = spool()
+            try spool.opened()
+            for seed in 200..<220 { try spool.append(chunks: [Fixtures.chunk(events: 10, bytes: 10_000, seed: seed)]) }
+        }
+        for suffix in ["-wal", "-mark", ""].prefix(renames) {
+            #expect(rename(directory.database + suffix, directory.spool + "/quarantine.db" + suffix) == 0)
+        }
+        let spool = spool()
+        #expect(spool.open() == .quarantined)
+        salvageAll(spool)
+        #expect(Set(try spool.claimAll().map(\.chunk.idsDigest)) == Set(0..<220))
+        #expect(spool.books.ledger[.spooled, ""] == 2201)
+        #expect(spool.books.ledger.total(.discarded) == 0)
+        #expect(!spool.books.unknownLosses)
+        #expect(spool.books.ledger.imbalance == 0)
+    }
+
+    @Test func `what a removal has left of a quarantine is not taken for the WAL of the spool`() throws {
+        let former = try filled()
+        do {
+            let spool = spool()
+            try spool.opened()
+            try spool.append(chunks: [Fixtures.chunk(events: 10, seed: 200)])
+        }
+        let stale = directory.spool + "/quarantine.db-wal"
+        _ = FileManager.default.createFile(atPath: stale, contents: Data(count: 5000))
+        let spool = spool()
+        #expect(spool.open() == .resumed)
+        #expect(spool.environmentID?.text == former.id)
+        #expect(try spool.claimAll().count == 201)
+        #expect(!FileManager.default.fileExists(atPath: stale))
+    }
+
+    @Test func `a fresh file that a kill or a full disk left without tables is still the successor`() throws {
+        let former = try filled()
+        for suffix in ["", "-wal", "-mark"] {
+            rename(directory.database + suffix, directory.spool + "/quarantine.db" + suffix)
+        }
+        let disk = try FaultyDisk()
+        let spool = Spool(directory: directory.spool, options: world.options(vfs: disk.name))
+        disk.fail(.full, write: 3, count: 1000)
+        guard case .failed = spool.open() else {
+            Issue.record("opened on a full disk")
+            return
+        }
+        #expect(directory.size(directory.database) > 0)
+        disk.heal()
+        #expect(spool.open() == .quarantined)
+        salvageAll(spool)
+        #expect(try spool.claimAll().count == 200)
+        #expect(spool.books.ledger[.received, ""] == 2004)
+        #expect(try spool.metricGroups().map(\.instance).last == former.id)
+    }
+
+    @Test(arguments: [SQLITE_IOERR | 1 << 8, SQLITE_NOMEM, SQLITE_BUSY, SQLITE_FULL])
+    func `what cannot be read for the moment is neither corrupt nor forgotten`(code: Int32) throws {
+        try filledAndDamaged()
+        let disk = try FaultyDisk()
+        let spool = Spool(directory: directory.spool, options: world.options(vfs: disk.name))
+        // Nothing of the quarantined file can be read while the successor is to be made.
+        disk.failReads(of: "quarantine.db", code: code)
+        let opening = spool.open()
+        #expect(!spool.isOpen, "\(opening)")
+        disk.heal()
+        #expect(spool.open() == .quarantined)
+        #expect(spool.books.ledger[.received, ""] == 2204)
+        // Nor in the middle of the salvage.
+        _ = spool.maintain(nowMs: 0)
+        disk.failReads(of: "quarantine.db", code: code)
+        for _ in 0..<20 {
+            world.advance(1000)
+            _ = spool.maintain(nowMs: 0)
+        }
+        #expect(spool.books.ledger.total(.discarded) == 0)
+        #expect(spool.backlog().chunks < 220)
+        // Meanwhile the rest of the housekeeping goes on.
+        try spool.append(chunks: [Fixtures.chunk(events: 1, seed: 999)])
+        disk.heal()
+        world.advance(1000)
+        salvageAll(spool)
+        #expect(try spool.claimAll().count == 221)
+        #expect(spool.books.ledger.total(.discarded) == 0)
+        #expect(spool.books.ledger.imbalance == 0)
+        #expect(world.notices.contains { $0.event == "spool_salvage_postponed" })
+    }
+
+    enum Deletion: CaseIterable {
+        case spool, quarantined, everything
+    }
+
+    @Test(arguments: Deletion.allCases, [false, true])
+    func `a deletion in the middle of a salvage loses nothing of it`(deletion: Deletion, isKilled: Bool) throws {
+        try filledAndDamaged()
+        var spool = spool()
+        #expect(spool.open() == .quarantined)
+        // Before the first slice, and after some.
+        for round in 0..<3 {
+            if deletion != .quarantined {
+                for suffix in ["", "-wal", "-mark"] { unlink(directory.database + suffix) }
+            }
+            if deletion != .spool {
+                for suffix in ["", "-wal", "-mark"] { unlink(directory.spool + "/quarantine.db" + suffix) }
+            }
+            if deletion == .everything { try FileManager.default.removeItem(atPath: directory.spool) }
+            spool.verifyFile(nowMs: Int64(round))
+            if isKilled {
+                spool = Spool(directory: try directory.copyOfSpool(), options: world.options())
+                #expect(spool.open() == .resumed)
+                if round == 0 { break }
+            }
+            _ = spool.maintain(nowMs: 0)
+        }
+        salvageAll(spool)
+        #expect(Set(try spool.claimAll().map(\.chunk.idsDigest)) == Set(0..<220))
+        #expect(spool.books.ledger.total(.discarded) == 0)
+        #expect(spool.books.ledger[.spooled, ""] == 2201)
+        #expect(!world.notices.contains { $0.event == "recount" })
+    }
+
+    /// Garbage over a table of an open spool, all of which is in the database.
+    private func damage(_ table: String, of spool: Spool) throws {
+        let pages = try spool.withStore { store throws(SpoolError) in
+            try store.checkpoint()
+            var pages: [Int] = []
+            try store.connection.query(
+                "SELECT pageno FROM dbstat WHERE name = ?", [.text(table)], during: "test"
+            ) {
+                pages.append($0.int(0)); return true
+            }
+            return pages
+        }
+        for page in pages {
+            try directory.overwrite(
+                directory.database, at: (page - 1) * 4096, with: [UInt8](repeating: 0xff, count: 4096))
+        }
+    }
+
+    @Test func `metrics of former instances outlive a second quarantine that cannot read them`() throws {
+        let first = try filled()
+        let page = try #require(try leaves(of: "chunks").first)
+        try directory.overwrite(directory.database, at: (page - 1) * 4096, with: [UInt8](repeating: 0, count: 4096))
+        let spool = spool()
+        try spool.opened()
+        _ = try? spool.claimAll()
+        salvageAll(spool)
+        try spool.append(chunks: [Fixtures.chunk(events: 4)]) {
+            $0.observations = [Observation(family: "f_seconds", value: 7)]
+        }
+        let second = try #require(spool.environmentID?.text)
+        let before = try spool.metricGroups()
+        for table in ["series", "counters", "carried", "chunks"] { try damage(table, of: spool) }
+        #expect(throws: SpoolError.corrupt) { try spool.claimAll() }
+        salvageAll(spool)
+        let groups = try spool.metricGroups()
+        #expect(groups.map(\.instance) == [spool.environmentID?.text, first.id, second])
+        #expect(groups[0].summaries.isEmpty)
+        #expect(groups[0].ledger[.received, ""] == 0)
+        #expect(groups[1].summaries == before[1].summaries)
+        #expect(groups[1].counters == before[1].counters)
+        #expect(groups[1].ledger == before[1].ledger)
+        #expect(groups[2].summaries.map(\.sketch.sum) == [7])
+        #expect(groups[2].ledger[.received, ""] == 4)
+        // In the tables too, and after the function has emptied the directory.
+        try FileManager.default.removeItem(atPath: directory.spool)
+        spool.verifyFile(nowMs: 0)
+        let successor = Spool(directory: try directory.copyOfSpool(), options: world.options())
+        try successor.opened()
+        #expect(try successor.metricGroups().dropFirst() == groups.dropFirst())
+        try successor.markPushed(instance: first.id)
+        #expect(try successor.metricGroups().map(\.instance).dropFirst() == [second])
+        #expect(try successor.metricGroups()[0].ledger[.received, ""] == 0)
+    }
+
+    @Test(arguments: [
+        "UPDATE ledger SET events = 9223372036854775807 WHERE outcome = 'received'",
+        "UPDATE ledger SET events = -5 WHERE outcome = 'spooled'",
+        "UPDATE environment SET next_chunk = 9223372036854775807", "UPDATE environment SET events = -1",
+        "UPDATE environment SET next_number = -1", "UPDATE environment SET platform_dropped = -9223372036854775808",
+        "UPDATE chunks SET events = 9223372036854775807", "UPDATE chunks SET events = -9223372036854775808",
+        "UPDATE chunks SET lines_length = 9223372036854775807, created_ms = -9223372036854775808",
+        "UPDATE chunks SET priority = 9223372036854775807", "UPDATE bodies SET events = 9223372036854775807",
+        "UPDATE counters SET count = 9223372036854775807", "UPDATE held_parts SET parts = -9223372036854775808",
+        "UPDATE chunks SET id = 9223372036854775807 WHERE id = (SELECT max(id) FROM chunks)",
+        "UPDATE rejects SET id = 9223372036854775807",
+    ])
+    func `numbers that cannot be stop nothing`(sql: String) throws {
+        _ = try filled()
+        try directory.execute(sql)
+        // Once as they are, and once through a salvage.
+        for isQuarantined in [false, true] {
+            let spool = spool()
+            if isQuarantined {
+                for suffix in ["", "-wal", "-mark"] {
+                    rename(directory.database + suffix, directory.spool + "/quarantine.db" + suffix)
+                }
+            }
+            try spool.opened()
+            salvageAll(spool)
+            _ = try? spool.append(chunks: [Fixtures.chunk(events: 3)]) {
+                $0.counters = [CounterIncrement(family: CounterIncrement.platformDropped, count: 1)]
+            }
+            #expect(spool.backlog().chunks > 0)
+            _ = try? spool.deliver(try spool.claimAll())
+            salvageAll(spool)
+            #expect(spool.isOpen)
+            #expect(try !spool.metricGroups().isEmpty)
+        }
     }
 }
 

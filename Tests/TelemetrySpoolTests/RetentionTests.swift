@@ -172,6 +172,38 @@ import Testing
         #expect(try spool.claimAll().map(\.chunk.idsDigest) == (450..<500).map { UInt64($0) })
     }
 
+    @Test func `a restart does not lower the default bound by what lies in the spool`() throws {
+        // What the file system says when the spool's own files are all that is in it.
+        let total = 160 << 20
+        func options(_ path: String) -> SpoolOptions {
+            var options = world.options(maximumBytes: nil)
+            options.fileSystemSpace = { [directory] path in
+                FileSystemSpace(
+                    free: total - directory.size(directory.database) - directory.size(directory.wal), total: total)
+            }
+            return options
+        }
+        var received = 0
+        do {
+            let spool = Spool(directory: directory.spool, options: options(directory.spool))
+            try spool.opened()
+            while spool.books.ledger.total(.discarded) == 0 {
+                try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: received)])
+                _ = spool.maintain(nowMs: 0)
+                received += 1
+            }
+        }
+        #expect(filesOnDisk > 38 << 20)
+        for _ in 0..<3 {
+            let spool = Spool(directory: directory.spool, options: options(directory.spool))
+            try spool.opened()
+            while spool.maintain(nowMs: 0).hasMore {}
+            #expect(spool.books.ledger.total(.discarded) < 5)
+            #expect(spool.backlog().chunks > received - 5)
+        }
+        #expect(filesOnDisk <= 41 << 20)
+    }
+
     @Test func `a bound that was lowered is kept after the next start`() throws {
         do {
             let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 64 << 20))

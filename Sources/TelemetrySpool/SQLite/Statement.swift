@@ -66,7 +66,9 @@ struct SQLRow {
 
     func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
 
-    func int(_ column: Int32) -> Int { Int(integer(column)) }
+    /// A number to count with: beyond 2⁴⁸, which nothing here reaches, it is cut off, so that sums of what was read from a
+    /// damaged page do not overflow.
+    func int(_ column: Int32) -> Int { min(max(Int(integer(column)), -1 << 48), 1 << 48) }
 
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 

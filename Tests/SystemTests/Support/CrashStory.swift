@@ -43,6 +43,12 @@ struct CrashStory: Sendable, CustomTestStringConvertible {
             CrashStory(point: "relocate-copied", run: loadAndDelete),
             CrashStory(point: "relocate-renamed", run: loadAndDelete),
             CrashStory(
+                point: "quarantine-half-renamed", isRepeated: false, loss: .unreadable,
+                before: { stage, courier in
+                    try leaveBacklog(stage, courier)
+                    try damage(stage)
+                }, run: wait),
+            CrashStory(
                 point: "quarantine-renamed", isRepeated: false, loss: .unreadable,
                 before: { stage, courier in
                     try leaveBacklog(stage, courier)
