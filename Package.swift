@@ -13,13 +13,14 @@ let package = Package(
         // C libraries of the distribution, one importer each.
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CEvent", pkgConfig: "libevent", providers: [.apt(["libevent-dev"])]),
 
         // What is linked into the extension.
         .target(name: "TelemetryModel"),
         .target(name: "JSON"),
-        .target(name: "Deflate", dependencies: ["CZlib"]),
+        .target(name: "Deflate", dependencies: ["CISAL", "CZlib"]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", "CEvent"]),
         .target(name: "LambdaAPI", dependencies: ["HTTPTransport", "JSON"]),
         .target(name: "TelemetryIntake", dependencies: ["Deflate", "JSON", "TelemetryModel"]),
