@@ -1,6 +1,6 @@
 /// What can go wrong between bytes and their deflated form.
 package enum DeflateError: Error, Equatable, Sendable {
-    /// zlib could not get memory.
+    /// A compressor could not get memory.
     case outOfMemory
     /// A compression level outside 0…9.
     case level(Int)
@@ -10,7 +10,7 @@ package enum DeflateError: Error, Equatable, Sendable {
     case length
     /// Inflated, it is longer than the caller allows.
     case tooLarge
-    /// zlib returned what it should not.
+    /// A compressor returned what it should not.
     case `internal`(StaticString)
 
     package static func == (left: DeflateError, right: DeflateError) -> Bool {

@@ -31,7 +31,7 @@ struct BulkLines {
             encoder = try ChunkEncoder(level: level)
         }
 
-        /// zlib fails only when it has no memory, and it asks for none after it has been made. Even then the lines are
+        /// A compressor fails only when it has no memory, and it asks for none after it has been made. Even then the lines are
         /// kept, as stored blocks.
         func deflate(_ lines: UnsafeRawBufferPointer) -> DeflatedLines {
             do throws(DeflateError) { return try encoder.encode(lines) } catch { return StoredBlocks.encode(lines) }

@@ -5,7 +5,7 @@ package struct IntakeConfiguration: Sendable {
     package var indices: IndexPatterns
     /// Uncompressed bytes of a chunk, at most; a single larger document stands alone.
     package var requestBytes: Int
-    /// zlib's 0–9.
+    /// 0 (stored) … 9 (smallest).
     package var compressionLevel: Int
     /// False without an OpenSearch URL but with a gateway: events are counted as filtered and not stored.
     package var storesEvents: Bool

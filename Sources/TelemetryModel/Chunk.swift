@@ -4,9 +4,9 @@
 /// the stored bytes of any chunks, one after the other, are one deflate stream.
 package struct Chunk: Sendable {
     package var stored: [UInt8]
-    /// CRC-32 (zlib's) of `stored`, checked at every read.
+    /// CRC-32 (gzip's) of `stored`, checked at every read.
     package var storedCRC: UInt32
-    /// CRC-32 (zlib's) of the uncompressed lines, combined into the trailer of a request.
+    /// CRC-32 (gzip's) of the uncompressed lines, combined into the trailer of a request.
     package var linesCRC: UInt32
     /// Bytes of the uncompressed lines.
     package var linesLength: Int

@@ -7,7 +7,7 @@ package struct SpoolOptions: Sendable {
     package var maximumBytes: Int?
     /// SnapStart: no environment id until ``Spool/establishEnvironment()``.
     package var snapStart = false
-    /// zlib's CRC-32, as the chunks carry it.
+    /// gzip's CRC-32, as the chunks carry it.
     package var crc32: @Sendable (UnsafeRawBufferPointer) -> UInt32
     package var notice: NoticeSink
     /// The name of a registered SQLite VFS, nil for the default one.

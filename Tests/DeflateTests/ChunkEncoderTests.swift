@@ -42,9 +42,40 @@ import Testing
         }
     }
 
-    @Test func `a level that zlib does not have is refused`() {
+    @Test func `chunks of every length are whole, alone and joined`() throws {
+        let encoder = try ChunkEncoder(level: 1)
+        let words = ["\"type\":\"function\",", "{\"create\":{}}\n", "request ", "\\u00e9", "0123456789", "\n"]
+        var random = SplitMix(seed: 7)
+        var joiner = GzipJoiner()
+        var all: [UInt8] = []
+        for length in Array(0..<600) + [32_767, 32_768, 32_769, 65_536, 262_144, 3_000_000] {
+            var lines: [UInt8] = []
+            while lines.count < length { lines += words[Int(random.next() % 6)].utf8 }
+            lines.removeLast(lines.count - length)
+            let deflated = try lines.withUnsafeBytes { try encoder.encode($0) }
+            #expect(try Inflater.inflate(stored: deflated.stored, length: length) == lines)
+            joiner.append(stored: deflated.stored, linesCRC: deflated.linesCRC, linesLength: length)
+            all += lines
+        }
+        #expect(try Inflater.gunzip(joiner.finish(), limit: all.count) == all)
+    }
+
+    @Test func `a level that there is not is refused`() {
         #expect(throws: DeflateError.level(10)) { try ChunkEncoder(level: 10) }
         #expect(throws: DeflateError.level(-1)) { try ChunkEncoder(level: -1) }
+    }
+}
+
+/// https://prng.di.unimi.it/splitmix64.c
+private struct SplitMix {
+    var seed: UInt64
+
+    mutating func next() -> UInt64 {
+        seed &+= 0x9e37_79b9_7f4a_7c15
+        var z = seed
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
     }
 }
 
