@@ -27,13 +27,8 @@ import Testing
     }
 
     @Test func `chunks that fill the output buffer many times over are whole`() throws {
-        var state: UInt64 = 88172645463325252
-        let noise = (0..<700_000).map { _ in
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            return UInt8(truncatingIfNeeded: state)
-        }
+        var random = SplitMix(seed: 88_172_645_463_325_252)
+        let noise = (0..<700_000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         let encoder = try ChunkEncoder(level: 1)
         for length in [0, 1, 65_535, 65_536, 65_537, 131_072, 700_000] {
             let piece = Array(noise[..<length])

@@ -56,6 +56,15 @@ import Testing
         while spool.maintain(nowMs: 0).hasMore {}
     }
 
+    /// Opens a filled spool with a bad page in its queue, meets the page, and salvages the others.
+    private func salvageAroundBadPage(_ spool: Spool) throws {
+        let page = try #require(try leaves(of: "chunks").first)
+        try directory.overwrite(directory.database, at: (page - 1) * 4096, with: [UInt8](repeating: 0, count: 4096))
+        try spool.opened()
+        _ = try? spool.claimAll()
+        salvageAll(spool)
+    }
+
     @Test func `rows around an unreadable page are salvaged, and what it held is discarded as corrupt`() throws {
         let former = try filled()
         let pages = try leaves(of: "chunks")
@@ -100,12 +109,8 @@ import Testing
 
     @Test func `metrics of the former instance are pushed once more, new ones start at zero`() throws {
         let former = try filled()
-        let page = try #require(try leaves(of: "chunks").first)
-        try directory.overwrite(directory.database, at: (page - 1) * 4096, with: [UInt8](repeating: 0, count: 4096))
         let spool = spool()
-        try spool.opened()
-        _ = try? spool.claimAll()
-        salvageAll(spool)
+        try salvageAroundBadPage(spool)
         try spool.append(chunks: [Fixtures.chunk(events: 4)]) {
             $0.observations = [Observation(family: "f_seconds", value: 7)]
         }
@@ -231,12 +236,8 @@ import Testing
 
     @Test func `evidence is given up before anything is discarded`() throws {
         _ = try filled()
-        let page = try #require(try leaves(of: "chunks").first)
-        try directory.overwrite(directory.database, at: (page - 1) * 4096, with: [UInt8](repeating: 0, count: 4096))
         let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 8 << 20))
-        try spool.opened()
-        _ = try? spool.claimAll()
-        salvageAll(spool)
+        try salvageAroundBadPage(spool)
         let lost = spool.books.ledger.total(.discarded)
         #expect(FileManager.default.fileExists(atPath: directory.spool + "/corrupt.db"))
         while FileManager.default.fileExists(atPath: directory.spool + "/corrupt.db") {
@@ -249,29 +250,24 @@ import Testing
 
 /// What a quarantine meets on its way.
 extension QuarantineTests {
-    /// As `filled`, but the newest 20 chunks are in the WAL alone, and pages in the middle are garbage.
-    private func filledAndDamaged() throws {
+    /// As `filled`, and 20 chunks more that are in the WAL alone.
+    private func filledFurther() throws -> Spool {
         _ = try filled()
-        do {
-            let spool = spool()
-            try spool.opened()
-            for seed in 200..<220 { try spool.append(chunks: [Fixtures.chunk(events: 10, bytes: 10_000, seed: seed)]) }
-            try spool.withStore { store throws(SpoolError) in try store.checkpoint() }
-        }
-        // What a WAL still holds would be read instead of the damaged page.
+        let spool = spool()
+        try spool.opened()
+        for seed in 200..<220 { try spool.append(chunks: [Fixtures.chunk(events: 10, bytes: 10_000, seed: seed)]) }
+        return spool
+    }
+
+    /// All 220 chunks are in the database, and the environment's table, which an open meets, is garbage.
+    private func filledAndDamaged() throws {
+        try damage("environment", of: filledFurther())
+        // What a WAL still holds would be read instead of the garbage.
         unlink(directory.wal)
-        // The root of the environment's table: an open meets it.
-        let page = try #require(try leaves(of: "environment").first)
-        try directory.overwrite(directory.database, at: (page - 1) * 4096, with: [UInt8](repeating: 0xff, count: 4096))
     }
 
     @Test(arguments: [1, 2, 3]) func `a kill between the renames of a quarantine loses nothing`(renames: Int) throws {
-        _ = try filled()
-        do {
-            let spool = spool()
-            try spool.opened()
-            for seed in 200..<220 { try spool.append(chunks: [Fixtures.chunk(events: 10, bytes: 10_000, seed: seed)]) }
-        }
+        _ = try filledFurther()
         for suffix in ["-wal", "-mark", ""].prefix(renames) {
             #expect(rename(directory.database + suffix, directory.spool + "/quarantine.db" + suffix) == 0)
         }
@@ -407,12 +403,8 @@ extension QuarantineTests {
 
     @Test func `metrics of former instances outlive a second quarantine that cannot read them`() throws {
         let first = try filled()
-        let page = try #require(try leaves(of: "chunks").first)
-        try directory.overwrite(directory.database, at: (page - 1) * 4096, with: [UInt8](repeating: 0, count: 4096))
         let spool = spool()
-        try spool.opened()
-        _ = try? spool.claimAll()
-        salvageAll(spool)
+        try salvageAroundBadPage(spool)
         try spool.append(chunks: [Fixtures.chunk(events: 4)]) {
             $0.observations = [Observation(family: "f_seconds", value: 7)]
         }

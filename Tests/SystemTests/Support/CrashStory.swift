@@ -44,16 +44,10 @@ struct CrashStory: Sendable, CustomTestStringConvertible {
             CrashStory(point: "relocate-renamed", run: loadAndDelete),
             CrashStory(
                 point: "quarantine-half-renamed", isRepeated: false, loss: .unreadable,
-                before: { stage, courier in
-                    try leaveBacklog(stage, courier)
-                    try damage(stage)
-                }, run: wait),
+                before: leaveDamagedBacklog, run: wait),
             CrashStory(
                 point: "quarantine-renamed", isRepeated: false, loss: .unreadable,
-                before: { stage, courier in
-                    try leaveBacklog(stage, courier)
-                    try damage(stage)
-                }, run: wait),
+                before: leaveDamagedBacklog, run: wait),
             CrashStory(
                 point: "environment-established", isRepeated: false,
                 configure: { $0.initializationType = .snapStart },
@@ -102,6 +96,11 @@ struct CrashStory: Sendable, CustomTestStringConvertible {
         try courier.load(stage, events: 50, bytes: 8000) { courier.acknowledged.count >= goal }
         stage.process?.kill()
         try stage.search.startListening()
+    }
+
+    @Sendable private static func leaveDamagedBacklog(_ stage: Stage, _ courier: Courier) throws {
+        try leaveBacklog(stage, courier)
+        try damage(stage)
     }
 
     /// The b-tree header of the first page, and with it every newer copy in the WAL.
