@@ -69,7 +69,7 @@ final class ListenerThread: Sendable {
             // Without memory or descriptors for a loop nothing is received; what a predecessor left is drained all the same.
             announce(.failed)
             var attempt = 1
-            while !openSpool() {
+            while !openSpool(attempt: attempt) {
                 WorkerThread.sleep(Self.pause(beforeAttempt: attempt))
                 attempt += 1
             }
@@ -99,11 +99,11 @@ final class ListenerThread: Sendable {
         loop.withLock { $0 = listener.handle }
         // The port is all that subscribing needs: the spool is opened while Lambda answers, and a POST waits its turn.
         announce(bound.map { .bound($0) } ?? .failed)
-        let opened = openSpool()
+        let opened = openSpool(attempt: 1)
         // libevent's timer fires once after a freeze, so this counts thawed seconds.
         listener.schedule(every: .seconds(1)) { [self] in
             // A spool that broke while it ran, on a full disk say, is opened again when it can be.
-            if !self.parts.spool.isOpen { _ = openSpool() }
+            if !self.parts.spool.isOpen { _ = openSpool(attempt: Self.quickAttempts + 1) }
             ingest.tick()
         }
         if !opened { retryOpening(listener) }
@@ -126,14 +126,21 @@ final class ListenerThread: Sendable {
     // MARK: Opening the spool
 
     /// - Returns: true when the spool is open.
-    private func openSpool() -> Bool {
+    private func openSpool(attempt: Int) -> Bool {
         let opening = parts.spool.open()
         guard parts.spool.isOpen else {
-            if case .failed(let reason) = opening {
+            let cause: String? =
+                switch opening {
+                case .failed(let reason): reason
+                // A predecessor that has been killed is expected to go.
+                case .waiting where attempt > Self.quickAttempts: "Another process holds the spool's file: end it."
+                default: nil
+                }
+            if let cause {
                 parts.notice(
                     Notice(
                         .error, "spool_unusable",
-                        [("variable", EnvironmentKey.spoolDirectory.rawValue), ("cause", reason)]))
+                        [("variable", EnvironmentKey.spoolDirectory.rawValue), ("cause", cause)]))
             }
             return false
         }
@@ -149,13 +156,15 @@ final class ListenerThread: Sendable {
     /// A killed predecessor may hold the file for a moment; a full or missing disk may mend. POSTs get 503 meanwhile.
     private func retryOpening(_ listener: TelemetryListener, attempt: Int = 1) {
         listener.schedule(after: Self.pause(beforeAttempt: attempt)) { [self] in
-            if !openSpool() { retryOpening(listener, attempt: attempt + 1) }
+            if !openSpool(attempt: attempt + 1) { retryOpening(listener, attempt: attempt + 1) }
         }
     }
 
-    /// 50 tries in the first half second, which is what a predecessor needs to leave, then one a second.
+    /// In the first half second, which is what a predecessor needs to leave; then there is one a second.
+    private static let quickAttempts = 50
+
     private static func pause(beforeAttempt attempt: Int) -> Duration {
-        attempt <= 50 ? .milliseconds(10) : .seconds(1)
+        attempt <= quickAttempts ? .milliseconds(10) : .seconds(1)
     }
 }
 

@@ -30,8 +30,10 @@ struct ItemSettlement {
         var settlement: Settlement
         /// Documents that were confirmed.
         var delivered = 0
-        /// Waits for the index or the cluster, by cause: for a notice.
+        /// Waits for the index or the cluster: for a notice.
         var unavailable = 0
+        /// Sent again later, for back-pressure or a missing primary: for a notice.
+        var retried = 0
         var rejected = 0
         /// The collection takes no ids.
         var idsUnsupported = false
@@ -124,6 +126,7 @@ struct ItemSettlement {
                     result.unavailable += 1
                 case .retry:
                     kept.append((document, .retry, nil))
+                    result.retried += 1
                 }
             }
             // Nothing was said of any document: the row stays as it is and goes again.

@@ -67,15 +67,27 @@ extension OpenSearchDelivery {
             suspects.othersAccepted()
         }
         if result.unavailable > 0 {
-            let statuses = Set(answer.failed.map(\.status)).sorted().map(String.init).joined(separator: ",")
-            notice(
-                Notice(
-                    .warning, "index_unavailable",
-                    [("documents", String(result.unavailable)), ("statuses", statuses)]))
+            tell("index_unavailable", result.unavailable, answer) {
+                if case .indexUnavailable = $0 { true } else { false }
+            }
         }
+        if result.retried > 0 { tell("documents_refused", result.retried, answer) { $0 == .retry } }
         if result.rejected > 0 {
             notice(Notice(.warning, "documents_rejected", [("documents", String(result.rejected))]))
         }
+    }
+
+    private func tell(
+        _ event: String, _ documents: Int, _ answer: BulkAnswer, _ isMeant: (ItemVerdict) -> Bool
+    ) {
+        let statuses = Set(answer.failed.filter { isMeant($0.verdict) }.map(\.status)).sorted()
+        notice(
+            Notice(
+                .warning, event,
+                [
+                    ("documents", String(documents)),
+                    ("statuses", statuses.map(String.init).joined(separator: ",")),
+                ]))
     }
 
     func settler(_ time: FlushTime) -> ItemSettlement? {

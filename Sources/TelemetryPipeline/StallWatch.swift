@@ -1,7 +1,8 @@
 /// Watches one request for standstill, in thawed time: pure.
 ///
 /// A request in flight over a freeze is left to go on, for its answer may already be in the socket. When nothing moves
-/// for two seconds afterwards its peer is gone, and the request is repeated without counting as a failure.
+/// for two seconds afterwards its peer is gone, and the request is repeated without counting as a failure. The socket
+/// takes the rest of a body whether there is still a peer or not: only what is received shows one.
 package struct StallWatch: Sendable {
     package static let afterFreeze: Duration = .seconds(2)
     /// No byte sent or received: a connection that does not come up, or a body nobody takes.
@@ -14,7 +15,7 @@ package struct StallWatch: Sendable {
         case waiting(Duration)
         /// Nothing moved for too long.
         case stalled
-        /// Nothing moved since a freeze: says nothing about the back end.
+        /// Nothing moved, and nothing was received since a freeze: says nothing about the back end.
         case lostInFreeze
     }
 
@@ -24,9 +25,10 @@ package struct StallWatch: Sendable {
     private var movedAt: Duration
     private var bodySentAt: Duration?
     private var moved: UInt64 = 0
+    private var received: UInt64 = 0
     private var frozen = false
 
-    /// Nothing has moved since a freeze: what breaks now says nothing about the back end.
+    /// The peer has not been heard since a freeze: what breaks now says nothing about the back end.
     package var isFrozen: Bool { frozen }
 
     package init(thawed: Duration) {
@@ -41,11 +43,14 @@ package struct StallWatch: Sendable {
 
     /// - Parameter isAnswering: the answer has begun; from then on it has to move.
     package mutating func check(
-        bytesMoved: UInt64, isBodySent: Bool, isAnswering: Bool = false, thawed: Duration
+        bytesMoved: UInt64, ofThemReceived: UInt64, isBodySent: Bool, isAnswering: Bool = false, thawed: Duration
     ) -> Verdict {
         if bytesMoved != moved {
             moved = bytesMoved
             movedAt = thawed
+        }
+        if ofThemReceived != received {
+            received = ofThemReceived
             frozen = false
         }
         if isBodySent, bodySentAt == nil { bodySentAt = thawed }

@@ -18,7 +18,7 @@ struct WatchedTransfer {
         return WatchedTransfer(id: try loop.start(request, onBody: onBody), watch: StallWatch(thawed: time.thawed))
     }
 
-    /// Nothing has moved since a freeze: what breaks now says nothing about the back end.
+    /// The peer has not been heard since a freeze: what breaks now says nothing about the back end.
     var isFrozen: Bool { watch.isFrozen }
 
     mutating func froze(_ time: FlushTime) {
@@ -27,7 +27,7 @@ struct WatchedTransfer {
 
     mutating func check(_ loop: TransferLoop, _ time: FlushTime) -> StallWatch.Verdict {
         watch.check(
-            bytesMoved: loop.bytesMoved(id), isBodySent: loop.isBodySent(id), isAnswering: loop.responseBegun(id),
-            thawed: time.thawed)
+            bytesMoved: loop.bytesMoved(id), ofThemReceived: loop.bytesReceived(id), isBodySent: loop.isBodySent(id),
+            isAnswering: loop.responseBegun(id), thawed: time.thawed)
     }
 }

@@ -121,7 +121,7 @@ extension Spool {
             var generator = SystemRandomNumberGenerator()
             try SpoolSchema.create(
                 in: connection,
-                environmentID: options.snapStart && core.inheritance?.row?.environmentID == nil
+                environmentID: options.snapStart && inheritance?.row?.environmentID == nil
                     ? nil : EnvironmentID(using: &generator),
                 inheriting: inheritance, unknownLosses: hasLostCommits)
         }

@@ -134,6 +134,7 @@ import Testing
         #expect(isSent)
         #expect(loop.bytesMoved(id) > 1_000_000)
         #expect(!loop.responseBegun(id))
+        #expect(loop.bytesReceived(id) == 0)
         held.wait(for: 1)
         let before = loop.bytesMoved(id)
         #expect(loop.poll(timeout: .milliseconds(20)).isEmpty)

@@ -1,3 +1,4 @@
+import Foundation
 import LambdaSimulator
 import Testing
 
@@ -34,6 +35,40 @@ import Testing
         #expect(end.books.isBalanced)
         try stage.restart { $0.variables["PERMAFROST_OPENSEARCH_URL"] = stage.search.url }
         stage.sendInvoke()
+        stage.expectBalance(try stage.drainToTheEnd())
+    }
+
+    @Test(.enabled(if: RealServers.python != nil, RealServers.pythonReason))
+    func `a spool that another process holds is told, costs no invocation, and is used once it is let go`() throws {
+        let stage = try Stage()
+        defer { stage.close() }
+        try stage.environment.invoke(.logging(5))
+        try stage.shutdown()
+        let holder = try Child(
+            try #require(RealServers.python),
+            [
+                "-c",
+                """
+                import sqlite3, sys, time
+                c = sqlite3.connect(sys.argv[1], isolation_level=None)
+                c.execute('PRAGMA locking_mode = EXCLUSIVE')
+                c.execute('BEGIN IMMEDIATE'); c.execute('UPDATE environment SET id = id'); c.execute('COMMIT')
+                print('held', flush=True)
+                time.sleep(600)
+                """, stage.database,
+            ])
+        defer { holder.end() }
+        eventually("the file is held", within: .seconds(60)) { holder.output.contains("held") }
+        try stage.restart()
+        let outcome = try stage.environment.invoke(.warm(5))
+        #expect(outcome.status == .success)
+        #expect(try #require(outcome.heldNext[Stage.name]) < .milliseconds(200))
+        eventually("it is told", within: .seconds(30)) {
+            !stage.lines(containing: "event=spool_unusable variable=PERMAFROST_SPOOL_DIR").isEmpty
+        }
+        #expect(stage.books.acknowledgedCount < stage.books.offeredCount)
+        holder.end(SIGKILL)
+        eventually("what the platform kept is taken", within: .seconds(30)) { stage.environment.deliverTelemetry() }
         stage.expectBalance(try stage.drainToTheEnd())
     }
 

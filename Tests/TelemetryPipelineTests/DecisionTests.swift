@@ -132,28 +132,40 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
 @Suite struct StallWatchTests {
     @Test func `a request that moves is left alone, one that stands still is not`() {
         var watch = StallWatch(thawed: .zero)
-        let value7 = watch.check(bytesMoved: 10, isBodySent: false, thawed: .seconds(9))
+        let value7 = watch.check(bytesMoved: 10, ofThemReceived: 0, isBodySent: false, thawed: .seconds(9))
         #expect(value7 == .waiting(.seconds(10)))
-        let value8 = watch.check(bytesMoved: 10, isBodySent: false, thawed: .seconds(19))
+        let value8 = watch.check(bytesMoved: 10, ofThemReceived: 0, isBodySent: false, thawed: .seconds(19))
         #expect(value8 == .stalled)
-        let value9 = watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(19))
+        let value9 = watch.check(bytesMoved: 10, ofThemReceived: 0, isBodySent: true, thawed: .seconds(19))
         #expect(value9 == .waiting(.seconds(35)))
     }
 
     @Test func `after a freeze two seconds without movement end it, uncounted`() {
         var watch = StallWatch(thawed: .zero)
-        _ = watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(1))
+        _ = watch.check(bytesMoved: 10, ofThemReceived: 0, isBodySent: true, thawed: .seconds(1))
         watch.froze(thawed: .seconds(1))
-        let value10 = watch.check(bytesMoved: 10, isBodySent: true, thawed: .milliseconds(2900))
+        let value10 = watch.check(bytesMoved: 10, ofThemReceived: 0, isBodySent: true, thawed: .milliseconds(2900))
         #expect(value10 == .waiting(.milliseconds(100)))
-        let value11 = watch.check(bytesMoved: 10, isBodySent: true, thawed: .seconds(3))
+        let value11 = watch.check(bytesMoved: 10, ofThemReceived: 0, isBodySent: true, thawed: .seconds(3))
         #expect(value11 == .lostInFreeze)
+    }
+
+    @Test func `a body that the socket takes after a freeze is no sign of its peer`() {
+        var watch = StallWatch(thawed: .zero)
+        watch.froze(thawed: .seconds(1))
+        let uploading = watch.check(
+            bytesMoved: 500, ofThemReceived: 0, isBodySent: false, thawed: .milliseconds(2900))
+        #expect(uploading == .waiting(.seconds(2)))
+        let sent = watch.check(bytesMoved: 900, ofThemReceived: 0, isBodySent: true, thawed: .milliseconds(3000))
+        #expect(sent == .waiting(.seconds(2)))
+        let silent = watch.check(bytesMoved: 900, ofThemReceived: 0, isBodySent: true, thawed: .seconds(5))
+        #expect(silent == .lostInFreeze)
     }
 
     @Test func `an answer that moves after a freeze is waited for`() {
         var watch = StallWatch(thawed: .zero)
         watch.froze(thawed: .seconds(1))
-        let value12 = watch.check(bytesMoved: 99, isBodySent: true, thawed: .milliseconds(2900))
+        let value12 = watch.check(bytesMoved: 99, ofThemReceived: 89, isBodySent: true, thawed: .milliseconds(2900))
         #expect(value12 == .waiting(.seconds(45)))
     }
 }

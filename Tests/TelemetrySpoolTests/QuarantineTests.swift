@@ -218,6 +218,25 @@ import Testing
         #expect(try SpoolReader(copying: directory.spool).rejects(count: 9).map(\.document) == [Fixtures.reject()])
     }
 
+    @Test func `a quarantine at the start of a restored copy gives it its new id at once`() throws {
+        func copy() -> Spool { Spool(directory: directory.spool, options: world.options(snapStart: true)) }
+        let former: EnvironmentID?
+        do {
+            let spool = copy()
+            try spool.opened()
+            try spool.establishEnvironment()
+            try spool.append(chunks: [Fixtures.chunk()])
+            former = spool.environmentID
+        }
+        for suffix in ["", "-wal"] {
+            rename(directory.database + suffix, directory.spool + "/quarantine.db" + suffix)
+        }
+        let spool = copy()
+        #expect(spool.open() == .quarantined)
+        let id = try #require(spool.environmentID)
+        #expect(id != former)
+    }
+
     @Test func `a disk error is not a quarantine`() throws {
         let disk = try FaultyDisk()
         let spool = Spool(directory: directory.spool, options: world.options(vfs: disk.name))

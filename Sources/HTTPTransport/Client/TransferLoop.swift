@@ -132,6 +132,9 @@ package final class TransferLoop {
         return sent(entry.handle) &+ received(entry.handle)
     }
 
+    /// Of those, what came from the peer: bytes that were sent may still lie in our own socket's buffer.
+    package func bytesReceived(_ id: TransferID) -> UInt64 { running[id].map { received($0.handle) } ?? 0 }
+
     /// Whether the socket has taken the whole request.
     package func isBodySent(_ id: TransferID) -> Bool {
         guard let entry = running[id], long(CURLINFO_REQUEST_SIZE, entry.handle) > 0 else { return false }

@@ -2,11 +2,14 @@ import Foundation
 import LambdaSimulator
 import Testing
 
-/// The real back ends, where they can be had.
+/// The real back ends and other programs, where they can be had.
 enum RealServers {
     static let gateway = find("prometheus-pushgateway")
     static let gatewayReason: Comment = "needs prometheus-pushgateway in PATH"
     static let promtool = find("promtool")
+    /// Makes SQLite speak from another process.
+    static let python = find("python3")
+    static let pythonReason: Comment = "needs python3 in PATH"
 
     static let openSearchURL = Binary.environment("OPENSEARCH_URL")
     /// `shared/opensearch/start` beside the repository, or one or two folders above.
@@ -98,64 +101,4 @@ final class RealPushGateway {
     func close() { child.end() }
 
     var metrics: String { (try? PlainHTTP.get(url + "/metrics")).map { String(decoding: $0, as: UTF8.self) } ?? "" }
-}
-
-/// A real OpenSearch node on a data directory of its own, or the server that `OPENSEARCH_URL` names.
-final class RealOpenSearch {
-    private(set) var url = ""
-    private var data: String?
-    private var pid: pid_t = 0
-
-    init() throws {
-        if let given = RealServers.openSearchURL {
-            url = given
-        } else {
-            data = try TemporaryDirectory.make("node")
-            try start(port: 0)
-        }
-    }
-
-    deinit {
-        close()
-    }
-
-    /// Only a node of our own may be killed.
-    var isOurs: Bool { data != nil }
-
-    private func start(port: Int) throws {
-        guard let data, let program = RealServers.openSearchStart else { return }
-        let child = try Child(program, ["--port", String(port), "--data", data])
-        let status = child.wait()
-        let output = child.output
-        var fields: [Substring: Substring] = [:]
-        for line in output.split(whereSeparator: \.isWhitespace) {
-            let parts = line.split(separator: "=", maxSplits: 1)
-            if parts.count == 2 { fields[parts[0]] = parts[1] }
-        }
-        guard status == 0, let found = fields["url"], let process = fields["pid"].flatMap({ pid_t($0) }) else {
-            throw SimulatorError.state("the node did not start: \(output)")
-        }
-        url = String(found)
-        pid = process
-    }
-
-    /// As a host that lost its power does.
-    func crash() {
-        guard isOurs else { return }
-        kill(pid, SIGKILL)
-        eventually("the node is gone") { kill(pid, 0) != 0 }
-    }
-
-    /// On the same data and port.
-    func restart() throws {
-        let port = url.split(separator: ":").last.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
-        try start(port: port)
-    }
-
-    func close() {
-        guard let data, let program = RealServers.openSearchStart else { return }
-        _ = try? Child(String(program.dropLast("start".count)) + "stop", ["--data", data]).wait()
-        TemporaryDirectory.remove(data)
-        self.data = nil
-    }
 }
