@@ -13,7 +13,8 @@ extension BodySplitter {
         let envelope = Envelope(bytes, at: start, budget: &budget)
         if let cut = cutElement(start, envelope) { return cut }
         if index == 0, let envelope, let tail = stringTail(start, envelope) { return tail }
-        let first = nextBoundary(behind: start)
+        // A member before the record is whole, so what it holds begins no event, however it looks.
+        let first = nextBoundary(behind: envelope.map { $0.end - 1 } ?? start)
         if let end = balancedEnd(start, limit: first ?? bytes.count) { return balanced(start, end, envelope) }
         if let first {
             let (boundary, isEvent) = nextEvent(from: first)

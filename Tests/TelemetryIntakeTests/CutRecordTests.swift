@@ -181,6 +181,18 @@ import Testing
         #expect(intake.ledger.imbalance == 0)
     }
 
+    @Test(arguments: [
+        (#"[{"extra":[1,{"time":5}],"record":x"#, "x"), (#"[{"extra":[1,{"time":5}],"record":x"}]"#, "x"),
+        (#"[1,{"extra":[1,{"time":5}],"record":x"}]"#, #"x\""#),
+        (#"[1,{"extra":[1,{"time":"T","type":"function","record":"y"}],"record":x"}]"#, #"x\""#),
+        (#"[{"a":1,"record":,{"time":5}x"#, ""),
+    ])
+    func `what looks like an event inside a member before the record ends nothing`(body: String, text: String) throws {
+        let batch = try Intake().post(body)
+        #expect(try batch.records().last == #"{"message":"\#(text)"}"#)
+        #expect(batch.ledger.imbalance == 0)
+    }
+
     @Test(.timeLimit(.minutes(1)))
     func `a body made to be slow is not`() throws {
         let pieces = [
