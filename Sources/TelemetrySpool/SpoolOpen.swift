@@ -130,7 +130,8 @@ extension Spool {
             .reduce(0) { $0 + QuarantineFiles.bytes($1) }
         let store = try SpoolStore(
             connection: connection, file: file, options: options,
-            space: SpaceMeter(directory: directory, files: files, options: options), revision: core.opened << 32)
+            space: SpaceMeter(directory: directory, files: files, options: options), revision: core.opened << 32,
+            isNew: !isOurs)
         core.store = store
         if !isOurs { store.committed() }
         if isOurs, hasLostCommits { store.noteLostCommits() }

@@ -42,17 +42,20 @@ final class SpoolStore {
         var value: Value?
     }
 
+    /// - Parameter isNew: this very open has made the tables.
     init(
-        connection: Connection, file: SpoolFile, options: SpoolOptions, space: SpaceMeter, revision: UInt64
+        connection: Connection, file: SpoolFile, options: SpoolOptions, space: SpaceMeter, revision: UInt64,
+        isNew: Bool
     ) throws(SpoolError) {
         self.connection = connection
         self.file = file
         self.options = options
         self.space = space
         guard var row = try EnvironmentRow.load(from: connection) else { throw .corrupt }
-        // SQLite ends the recovery of a WAL at its first bad frame, and says nothing. The numbers of the lost commits
-        // must not come back; no WAL holds as many commits as are skipped here, for each takes a frame at least.
-        if row.nextNumber > 1 { row.nextNumber += Self.numbersSkippedAtOpen }
+        // SQLite ends the recovery of a WAL at its first bad frame, and says nothing; what is left may be as old as the
+        // tables. The numbers of the lost commits must not come back; no WAL holds as many commits as are skipped here,
+        // for each takes a frame at least.
+        if !isNew { row.nextNumber += Self.numbersSkippedAtOpen }
         self.row = row
         self.ledger = try Ledger.load(from: connection)
         self.bodies = try BodyRing.load(from: connection)

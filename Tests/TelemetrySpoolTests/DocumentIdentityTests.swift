@@ -1,6 +1,7 @@
 import TelemetryModel
-import TelemetrySpool
 import Testing
+
+@testable import TelemetrySpool
 
 /// Invariant 3, as far as the spool keeps it: numbers never come back, repeated bodies are recognised, and copies of a
 /// snapshot get ids of their own.
@@ -34,6 +35,26 @@ import Testing
         #expect(spool.books.unknownLosses)
         #expect(world.notices.map(\.event) == ["spool_commits_lost"])
         #expect(try spool.claimAll().count < 100)
+    }
+
+    @Test func `a number does not come back when the WAL lost everything but the tables`() throws {
+        var first: UInt64 = 0
+        var created = 0
+        var environment: EnvironmentID?
+        do {
+            let spool = Spool(directory: directory.spool, options: world.options())
+            #expect(spool.open() == .fresh)
+            created = spool.withStoreForTest { $0.connection.framesInWAL }
+            first = try spool.append(chunks: [Fixtures.chunk(bytes: 100)])
+            environment = spool.environmentID
+        }
+        try directory.overwrite(
+            directory.wal, at: 32 + created * SpoolSchema.frameSize + 1000, with: [0xff, 0xff, 0xff])
+        let spool = Spool(directory: directory.spool, options: world.options())
+        #expect(spool.open() == .resumed)
+        #expect(spool.environmentID == environment)
+        #expect(spool.backlog().isEmpty)
+        #expect(try spool.beginAppend().number > first)
     }
 
     @Test func `the last 1,024 bodies are recognised, over a restart too`() throws {
