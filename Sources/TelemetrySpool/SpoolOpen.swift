@@ -56,9 +56,7 @@ extension Spool {
             // https://www.sqlite.org/fileformat2.html#the_database_header: user version at 60, application id at 68.
             let version = header[60..<64].reduce(Int64(0)) { $0 << 8 | Int64($1) }
             let application = header[68..<72].reduce(Int64(0)) { $0 << 8 | Int64($1) }
-            // Neither is set while a file of ours is being made: then the tables decide.
-            if application == 0, version == 0 { return }
-            if application != SpoolSchema.applicationID || version > SpoolSchema.version { self = .foreign }
+            if SpoolSchema.isForeign(applicationID: application, version: version) { self = .foreign }
         }
     }
 
@@ -97,6 +95,12 @@ extension Spool {
         // With this first read the file is ours alone.
         let isOurs =
             try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'environment'", during: "open") == 1
+        // Until the first checkpoint these stand in the WAL alone.
+        guard
+            !SpoolSchema.isForeign(
+                applicationID: try connection.integer("PRAGMA application_id", during: "open") ?? 0,
+                version: try connection.integer("PRAGMA user_version", during: "open") ?? 0)
+        else { return nil }
         if !isOurs, try connection.integer("SELECT count(*) FROM sqlite_schema", during: "open") != 0 {
             if try connection.integer("PRAGMA application_id", during: "open") == SpoolSchema.applicationID {
                 throw .corrupt

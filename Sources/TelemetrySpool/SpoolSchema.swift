@@ -14,6 +14,13 @@ enum SpoolSchema {
     static let applicationID: Int64 = 0x7066_726f
     static let version: Int64 = 1
 
+    /// Somebody else's file, or a newer version's. Neither number is set while a file of ours is being made: then the
+    /// tables decide.
+    static func isForeign(applicationID: Int64, version: Int64) -> Bool {
+        guard applicationID != 0 || version != 0 else { return false }
+        return applicationID != Self.applicationID || version > Self.version
+    }
+
     // created_ms orders the queue, for a row that is sent again keeps its age. A row that waits for its retry is in
     // another index than one that was never tried, so that reading due rows costs the rows it returns and nothing else.
     static let statements = [

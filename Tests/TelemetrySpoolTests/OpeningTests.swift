@@ -108,6 +108,25 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: directory.database)) == before)
     }
 
+    @Test(arguments: ["PRAGMA user_version = 99", "PRAGMA application_id = 77", "DROP TABLE environment"])
+    func `a spool of a newer version is left alone when only its WAL says so`(change: String) throws {
+        do {
+            try {
+                try $0.opened(); try $0.append(chunks: [Fixtures.chunk()])
+            }(spool())
+        }
+        try directory.execute(change)
+        try directory.execute("PRAGMA user_version = 99")
+        let files = [directory.database, directory.wal].map { URL(fileURLWithPath: $0) }
+        let before = try files.map { try Data(contentsOf: $0) }
+        #expect((before[0][60..<64] + before[0][68..<72]).allSatisfy { $0 == 0 })
+        #expect(spool().open() == .fresh)
+        #expect(spool().open() == .resumed)
+        #expect(try files.map { try Data(contentsOf: $0) } == before)
+        #expect(FileManager.default.fileExists(atPath: directory.spool + "/spool-1.db"))
+        #expect(!FileManager.default.fileExists(atPath: directory.spool + "/quarantine.db"))
+    }
+
     @Test(arguments: [Int64(0), 77])
     func `a database of somebody else is left alone`(applicationID: Int64) throws {
         try FileManager.default.createDirectory(atPath: directory.spool, withIntermediateDirectories: true)
