@@ -14,6 +14,35 @@ package struct Settlement: Sendable {
     package init() {}
 }
 
+extension Settlement {
+    /// The same in settlements of at most `count` rows each; only what becomes a ``RequeuedRow`` stays together, and comes
+    /// last, when the others have made room for it.
+    func parts(of count: Int) -> [Settlement] {
+        var parts: [Settlement] = []
+        func part(_ fill: (inout Settlement) -> Void) {
+            var part = Settlement()
+            part.holdsWaiting = holdsWaiting
+            fill(&part)
+            parts.append(part)
+        }
+        let whole = chunks.filter { $0.requeued == 0 }
+        for start in stride(from: 0, to: whole.count, by: count) {
+            part { $0.chunks = Array(whole[start..<min(start + count, whole.count)]) }
+        }
+        for start in stride(from: 0, to: postponed.count, by: count) {
+            part { $0.postponed = Array(postponed[start..<min(start + count, postponed.count)]) }
+        }
+        let sources = chunks.filter { $0.requeued > 0 }
+        if !sources.isEmpty || !requeued.isEmpty {
+            part {
+                $0.chunks = sources
+                $0.requeued = requeued
+            }
+        }
+        return parts
+    }
+}
+
 /// A row to remove, and what became of each of its events: the three numbers add up to the row's events.
 package struct ChunkSettlement: Sendable {
     package var id: Int64
@@ -89,5 +118,13 @@ package struct SettledCounts: Equatable, Sendable {
         self.rejected = rejected
         self.requeued = requeued
         self.gone = gone
+    }
+
+    mutating func add(_ other: SettledCounts) {
+        chunks += other.chunks
+        delivered += other.delivered
+        rejected += other.rejected
+        requeued += other.requeued
+        gone += other.gone
     }
 }

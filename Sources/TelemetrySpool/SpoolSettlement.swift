@@ -15,7 +15,11 @@ extension Spool {
                 // The WAL is at the end of the blocks it has. Copied back it starts again from its beginning; the
                 // blocks of the database were set aside when the rows came.
                 try store.checkpoint()
+            }
+            do throws(SpoolError) {
                 return try store.settle(settlement)
+            } catch .full {
+                return try store.settleInParts(settlement)
             }
         }
     }
@@ -78,6 +82,24 @@ extension SpoolStore {
         for postponed in settlement.postponed { claims[postponed.id]?.isWaiting = true }
         return .settled(counts)
     }
+
+    /// For a request of so many scattered rows that even the whole room of the WAL does not take them at once. What became
+    /// of one chunk stays one transaction, and a row to send again comes with the last of the chunks it is made of.
+    func settleInParts(_ settlement: Settlement) throws(SpoolError) -> SettlementResult {
+        var counts = SettledCounts()
+        for part in settlement.parts(of: Self.rowsPerPart) {
+            try checkpoint()
+            switch try settle(part) {
+            case .settled(let settled): counts.add(settled)
+            case .conflict(let gone): return .conflict(gone: gone)
+            }
+        }
+        return .settled(counts)
+    }
+
+    /// A row that goes may change three pages that no other one does: its own, one of the list of free pages, and one of
+    /// the map of pages. With the indices that is less than the room of the WAL, which is 254 frames.
+    private static let rowsPerPart = 64
 
     private func checkSources(of settlement: Settlement) throws(SpoolError) {
         var bySource: [Int64: Int] = [:]

@@ -43,6 +43,48 @@ import Testing
         #expect(ledger[.received, ""] >= 60 + appendsSinceCheckpoint)
     }
 
+    /// Rows that lie three on a page, of which one goes: each takes a frame of the WAL.
+    @Test func `a request of small scattered chunks is settled on a full disk`() throws {
+        let disk = try FaultyDisk()
+        let spool = Spool(directory: directory.spool, options: world.options(vfs: disk.name))
+        try spool.opened()
+        for seed in 0..<300 {
+            try spool.append(
+                chunks: (0..<10).map { Fixtures.chunk(events: 2, bytes: 1000, seed: seed * 10 + $0) })
+        }
+        while spool.maintain(nowMs: 0).hasMore {}
+        disk.fillUp()
+        world.free.store(0, ordering: .relaxed)
+        world.advance(2000)
+        var claimed: [StoredChunk] = []
+        for _ in 0..<3 { claimed += try spool.claimAll() }
+        #expect(claimed.count == 3000)
+        let third = claimed.filter { $0.id % 3 == 0 }
+        var settlement = Settlement()
+        settlement.chunks = third.map { ChunkSettlement(id: $0.id, delivered: 2) }
+        settlement.chunks[0] = ChunkSettlement(
+            id: third[0].id, delivered: 0, rejected: [Fixtures.reject()], requeued: 1)
+        settlement.requeued = [
+            RequeuedRow(
+                chunk: Fixtures.chunk(events: 1, bytes: 500, seed: 9999), createdMs: 1, attempts: 1, retryAtMs: 5,
+                sources: [(chunk: third[0].id, events: 1)])
+        ]
+        settlement.postponed = claimed.filter { $0.id % 3 == 1 }.map {
+            Postponement(id: $0.id, attempts: 1, retryAtMs: 7)
+        }
+        #expect(
+            try spool.settle(settlement)
+                == .settled(SettledCounts(chunks: 1000, delivered: 1998, rejected: 1, requeued: 1)))
+        let ledger = spool.books.ledger
+        #expect(ledger.imbalance == 0)
+        #expect(ledger[.delivered, ""] == 1998)
+        #expect(ledger[.spooled, ""] == 4001)
+        let backlog = spool.backlog()
+        #expect(backlog.total == ChunkSums(chunks: 2001, events: 4001, bytes: 2000 * 5000 + 2500))
+        #expect(backlog.waiting.chunks == 1001)
+        #expect(backlog.claimed.chunks == 1000)
+    }
+
     @Test func `appends fail as full while the disk is, and succeed by themselves afterwards`() throws {
         let disk = try FaultyDisk()
         let spool = Spool(directory: directory.spool, options: world.options(vfs: disk.name))
