@@ -10,6 +10,8 @@ struct SpaceMeter {
     /// room for it would be gone.
     static let lastFree = 1 << 20
     static let largestDefault = 256 << 20
+    /// Some file systems know no bound of their own and say the greatest number there is.
+    private static let endless = 1 << 60
 
     /// The bound on the files, in bytes.
     let bound: Int
@@ -25,17 +27,20 @@ struct SpaceMeter {
     /// The WAL's file is longer than it has to be, and any commit would cut it.
     private(set) var isWALCutDue = false
 
-    /// - Parameter files: bytes of the spool's own files, which are free for it: a process that follows another one has
-    ///   the bound that the first had, however much lies there.
-    init(directory: String, files: Int, options: SpoolOptions) {
+    /// - Parameters:
+    ///   - files: bytes of the spool's own files, which are free for it: a process that follows another one has the bound
+    ///     that the first had, however much lies there.
+    ///   - taken: bytes of what a predecessor has taken in. They have their place, whatever the function has taken since:
+    ///     only an explicit maximum lowers the bound below them.
+    init(directory: String, files: Int, taken: Int, options: SpoolOptions) {
         self.directory = directory
         self.ask = options.fileSystemSpace
         self.monotonicMs = options.monotonicMs
         let space = options.fileSystemSpace(directory)
         self.space = space
         self.askedMs = options.monotonicMs()
-        let asked = options.maximumBytes ?? min(((space?.free ?? 0) + files) / 4, Self.largestDefault)
-        self.bound = max(asked, Self.floor)
+        let quarter = (min(space?.free ?? 0, Self.endless) + files) / 4
+        self.bound = max(options.maximumBytes ?? min(max(quarter, taken), Self.largestDefault), Self.floor)
     }
 
     mutating func committed(frames: Int) {

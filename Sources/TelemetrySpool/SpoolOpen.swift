@@ -132,10 +132,14 @@ extension Spool {
         let file = try Self.attach(connection, path: path)
         let files = [path, QuarantineFiles.salvaging(directory), QuarantineFiles.evidence(directory)]
             .reduce(0) { $0 + QuarantineFiles.bytes($1) }
+        let pages = Int(try connection.integer("PRAGMA page_count", during: "open") ?? 0)
+        let taken =
+            pages * SpoolSchema.pageSize + SpoolSchema.walRoom
+            + QuarantineFiles.bytes(QuarantineFiles.salvaging(directory))
         let store = try SpoolStore(
             connection: connection, file: file, options: options,
-            space: SpaceMeter(directory: directory, files: files, options: options), revision: core.opened << 32,
-            isNew: !isOurs)
+            space: SpaceMeter(directory: directory, files: files, taken: taken, options: options),
+            revision: core.opened << 32, isNew: !isOurs)
         core.store = store
         if !isOurs { store.committed() }
         if isOurs, hasLostCommits { store.noteLostCommits() }

@@ -3,7 +3,8 @@ package import TelemetryModel
 
 /// How a spool is run. Everything has a default but the CRC, which belongs to another module.
 package struct SpoolOptions: Sendable {
-    /// Bytes of the files on disk, at most. Nil: a quarter of what is free when the spool opens, at most 256 MiB.
+    /// Bytes of the files on disk, at most. Nil: a quarter of what is free when the spool opens, or what a
+    /// predecessor left if that is more, at most 256 MiB.
     package var maximumBytes: Int?
     /// SnapStart: no environment id until ``Spool/establishEnvironment()``.
     package var snapStart = false

@@ -1,7 +1,8 @@
 import Synchronization
 import TelemetryModel
-import TelemetrySpool
 import Testing
+
+@testable import TelemetrySpool
 
 /// Invariant 5 for the disk: the files stay within their bound, and what it forces out is counted.
 @Suite struct BoundedSpoolTests {
@@ -202,6 +203,45 @@ import Testing
             #expect(spool.backlog().chunks > received - 5)
         }
         #expect(filesOnDisk <= 41 << 20)
+    }
+
+    @Test func `a restart discards nothing because the function has filled the disk meanwhile`() throws {
+        world.total.store(1 << 30, ordering: .relaxed)
+        world.free.store(900 << 20, ordering: .relaxed)
+        do {
+            let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: nil))
+            try spool.opened()
+            for seed in 0..<600 {
+                try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)])
+                if seed < 550 { _ = spool.maintain(nowMs: 0) }
+            }
+        }
+        world.free.store(120 << 20, ordering: .relaxed)
+        for _ in 0..<3 {
+            let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: nil))
+            try spool.opened()
+            while spool.maintain(nowMs: 0).hasMore {}
+            #expect(spool.backlog().chunks == 600)
+            #expect(spool.books.ledger.total(.discarded) == 0)
+        }
+        let size = filesOnDisk
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: nil))
+        try spool.opened()
+        for seed in 600..<700 {
+            try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)])
+            _ = spool.maintain(nowMs: 0)
+        }
+        #expect(spool.books.ledger.total(.discarded) > 0)
+        #expect(filesOnDisk <= size + 1 << 20)
+    }
+
+    @Test func `a file system without an end has a bound too`() throws {
+        world.free.store(.max, ordering: .relaxed)
+        world.total.store(.max, ordering: .relaxed)
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: nil))
+        try spool.opened()
+        #expect(spool.withStoreForTest { $0.space.bound } == 256 << 20)
+        try spool.append(chunks: [Fixtures.chunk()])
     }
 
     @Test func `a bound that was lowered is kept after the next start`() throws {
