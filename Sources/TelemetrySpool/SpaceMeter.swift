@@ -84,14 +84,13 @@ struct SpaceMeter {
     var isShort: Bool { space.map { $0.free < left(of: $0) } ?? false }
 
     /// Bytes by which the files may grow; below 0 when they have to shrink.
-    func growth(pages: Int) -> Int {
-        let files = filesOnDisk(pages: pages)
-        var allowed = bound - files
-        if let space {
-            allowed = min(allowed, max(space.free - left(of: space), Self.floor - files))
-            if isDiskFull { allowed = min(allowed, 0) }
-        }
-        return allowed
+    func growth(pages: Int) -> Int { min(bound - filesOnDisk(pages: pages), spare(pages: pages)) }
+
+    /// Bytes that the disk has left for the files, the bound set aside.
+    func spare(pages: Int) -> Int {
+        guard let space else { return .max }
+        let allowed = max(space.free - left(of: space), Self.floor - filesOnDisk(pages: pages))
+        return isDiskFull ? min(allowed, 0) : allowed
     }
 
     /// Bytes by which the WAL's file grows with this many more frames.

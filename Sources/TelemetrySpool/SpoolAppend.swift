@@ -61,15 +61,15 @@ extension SpoolStore {
             batch.rejects[index].content.removeSubrange(limit...)
         }
         let rejectBytes = batch.rejects.reduce(0) { $0 + Self.bytes(of: $1) }
-        let need = Self.pages(for: batch, changesHeldParts: batch.state.heldParts != intake.heldParts)
-        try prepareRoom(pages: need)
+        let need = need(of: batch)
+        try prepareRoom(for: need)
         let now = options.wallClockMs()
         let entered = batch.body.flatMap { bodies.events(of: $0.digest) == nil ? $0 : nil }
         let slot = row.bodies % BodyRing.size
         try transaction(during: "append", before: .appendBeforeCommit, after: .appendAfterCommit) {
             pending throws(SpoolError) in
             pending.ledger.add(batch.ledger)
-            let kept = try makeRoom(pages: need, for: batch.chunks, &pending)
+            let kept = try makeRoom(pages: need.pages, for: batch.chunks, &pending)
             for chunk in kept { try insertChunk(chunk, createdMs: now, attempts: 0, retryAtMs: 0, &pending) }
             try insert(batch.rejects, bytes: rejectBytes, createdMs: now, &pending)
             if batch.state.heldParts != intake.heldParts { try save(batch.state.heldParts) }
@@ -107,15 +107,25 @@ extension SpoolStore {
         }
     }
 
-    /// Pages a batch may take, generously: its blobs, and a page of each table and index that it touches. A batch that
+    /// What a batch may take, generously: its blobs, and a page of each table and index that it touches. A batch that
     /// only changes what is there, a repetition for example, takes none, and so never makes anything go.
-    private static func pages(for batch: EncodedBatch, changesHeldParts: Bool) -> Int {
+    private func need(of batch: EncodedBatch) -> PageNeed {
         var bytes = batch.rejects.reduce(0) { $0 + Self.bytes(of: $1) }
         for chunk in batch.chunks { bytes += chunk.stored.count + SpoolSchema.pageSize }
-        if changesHeldParts {
-            for part in batch.state.heldParts { bytes += part.envelope.count + part.value.count + SpoolSchema.pageSize }
+        var rewritten = 0
+        if batch.state.heldParts != intake.heldParts {
+            // All of them are written anew, into the pages that they had.
+            let before = Self.bytes(of: intake.heldParts)
+            let after = Self.bytes(of: batch.state.heldParts)
+            bytes += max(0, after - before)
+            rewritten = min(before, after)
         }
-        return bytes == 0 ? 0 : bytes / SpoolSchema.pageSize + 12
+        func pages(_ bytes: Int) -> Int { bytes == 0 ? 0 : bytes / SpoolSchema.pageSize + 12 }
+        return PageNeed(pages: pages(bytes), frames: pages(bytes + rewritten))
+    }
+
+    private static func bytes(of parts: [HeldPart]) -> Int {
+        parts.reduce(0) { $0 + $1.envelope.count + $1.value.count + SpoolSchema.pageSize }
     }
 
     func establishEnvironment() throws(SpoolError) {

@@ -1,5 +1,13 @@
 import TelemetryModel
 
+/// What a transaction takes, at most.
+struct PageNeed {
+    /// Pages of the database beyond those it has.
+    var pages = 0
+    /// Frames of the WAL: those pages, and those that are written anew.
+    var frames = 0
+}
+
 extension SpoolStore {
     func pageCounts() throws(SpoolError) -> (all: Int, free: Int) {
         let all = try connection.integer("PRAGMA page_count", during: "retention") ?? 0
@@ -7,22 +15,29 @@ extension SpoolStore {
         return (Int(all), Int(free))
     }
 
-    /// True when `pages` more pages fit: into free pages of the file, or by growing within what is allowed.
-    private func fits(pages: Int) throws(SpoolError) -> Bool {
+    /// True when `pages` more pages, and `walBytes` more of the WAL, fit: into free pages of the file, or by growing within
+    /// what is allowed.
+    private func fits(pages: Int, walBytes: Int = 0) throws(SpoolError) -> Bool {
         let counts = try pageCounts()
-        let grown = max(0, pages - counts.free) * SpoolSchema.pageSize + space.walGrowth(frames: pages)
+        let grown = max(0, pages - counts.free) * SpoolSchema.pageSize + walBytes
         return grown <= 0 || grown <= space.growth(pages: counts.all)
     }
 
-    /// Before a transaction that needs `pages`: everything that makes room without losing anything.
-    func prepareRoom(pages: Int) throws(SpoolError) {
+    /// Before a transaction with this need: everything that makes room without losing anything.
+    func prepareRoom(for need: PageNeed) throws(SpoolError) {
         space.measure()
-        if try fits(pages: pages) { return }
+        if try fits(pages: need.pages, walBytes: space.walGrowth(frames: need.frames)) { return }
         space.measure(now: true)
         if space.walFrames > 0 { try? checkpoint() }
-        if try fits(pages: pages) { return }
+        if try fits(pages: need.pages, walBytes: space.walGrowth(frames: need.frames)) { return }
         discardEvidence()
-        if try !fits(pages: pages), space.isDiskFull { throw .full }
+        if try !fits(pages: need.pages), space.isDiskFull { throw .full }
+        // No chunk that goes makes the WAL shorter. What one transaction takes of it, behind a checkpoint, goes back with
+        // the next one: it may pass the bound, but never what the disk has left.
+        let walBytes = space.walGrowth(frames: need.frames)
+        guard walBytes > 0 else { return }
+        let spare = space.spare(pages: try pageCounts().all)
+        guard space.walFrames == 0, walBytes <= spare else { throw .full }
     }
 
     /// Inside a transaction that needs `pages`: discards whole chunks of the lowest priority, oldest first, claimed ones

@@ -244,6 +244,70 @@ import Testing
         try spool.append(chunks: [Fixtures.chunk()])
     }
 
+    /// A batch that needs more of the WAL than the room it always keeps.
+    @Test(arguments: [1, 12])
+    func `a large batch at the bound discards no more than it needs`(chunks: Int) throws {
+        let bound = 16 << 20
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: bound))
+        try spool.opened()
+        var seed = 0
+        while spool.books.ledger.total(.discarded) == 0 {
+            try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)])
+            _ = spool.maintain(nowMs: 0)
+            seed += 1
+        }
+        let size = 3 << 20
+        try spool.append(
+            chunks: (0..<chunks).map { Fixtures.chunk(events: 1, bytes: size / chunks, seed: seed + $0) })
+        let discarded = spool.books.ledger[.discarded, LedgerReason.spoolFull]
+        #expect((30...36).contains(discarded))
+        #expect(spool.books.ledger.imbalance == 0)
+        while spool.maintain(nowMs: 0).hasMore {}
+        try spool.append(chunks: [])
+        #expect(filesOnDisk <= bound)
+        #expect(spool.books.ledger.total(.discarded) == discarded)
+    }
+
+    @Test func `a large batch on a short disk is refused before anything goes`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options())
+        try spool.opened()
+        for seed in 0..<100 { try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)]) }
+        while spool.maintain(nowMs: 0).hasMore {}
+        world.total.store(512 << 20, ordering: .relaxed)
+        world.free.store(40 << 20, ordering: .relaxed)
+        world.advance(2000)
+        #expect(throws: SpoolError.full) {
+            try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 3 << 20, seed: 100)])
+        }
+        #expect(spool.backlog().chunks == 100)
+        // Small ones take the place of the oldest.
+        try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: 101)])
+        #expect((1...2).contains(spool.books.ledger[.discarded, LedgerReason.spoolFull]))
+    }
+
+    @Test func `a part that is held at the bound makes room for itself alone`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 16 << 20))
+        try spool.opened()
+        func hold(_ bytes: Int) throws {
+            try spool.append(chunks: []) { batch in
+                batch.state.heldParts.append(
+                    HeldPart(envelope: [1], value: [UInt8](repeating: 7, count: bytes), parts: 1, receivedMs: 0))
+                batch.ledger.add(1, .received)
+                batch.ledger.add(1, .spooled)
+            }
+        }
+        try hold(3 << 20)
+        var seed = 0
+        while spool.books.ledger.total(.discarded) == 0 {
+            try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)])
+            _ = spool.maintain(nowMs: 0)
+            seed += 1
+        }
+        try hold(1000)
+        #expect(spool.books.ledger.total(.discarded) <= 3)
+        #expect(spool.books.ledger.imbalance == 0)
+    }
+
     @Test func `a bound that was lowered is kept after the next start`() throws {
         do {
             let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 64 << 20))
