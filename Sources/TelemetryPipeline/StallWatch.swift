@@ -35,7 +35,10 @@ package struct StallWatch: Sendable {
         self.movedAt = thawed
     }
 
+    /// Freezes that follow before anything is received grant nothing more: short functions thaw for less than the two
+    /// seconds, and a dead request would otherwise be waited for as long as they go on.
     package mutating func froze(thawed: Duration) {
+        guard !frozen else { return }
         frozen = true
         movedAt = thawed
         if bodySentAt != nil { bodySentAt = thawed }

@@ -79,6 +79,21 @@ import Testing
         stage.expectBalance(try stage.drainToTheEnd())
     }
 
+    @Test func `a request that died is given up however short the thaws are`() throws {
+        let stage = try stage()
+        defer { stage.close() }
+        stage.search.faults.set([Fault(.hang, count: 1)])
+        try stage.environment.invoke(invocation(stage))
+        var printed = 1
+        while printed < 25, stage.search.documentCount < printed {
+            stage.environment.idle(.milliseconds(1150))
+            try stage.environment.invoke(.logging(1, duration: .milliseconds(100)))
+            printed += 1
+        }
+        #expect(stage.search.documentCount > printed / 2, "still waiting after \(printed) invocations")
+        stage.expectBalance(try stage.drainToTheEnd())
+    }
+
     @Test func `functions of a millisecond with long freezes in between shrink their backlog before SHUTDOWN`() throws {
         let stage = try Stage { setup in
             setup.variables["PERMAFROST_BATCH_EVENTS"] = "5"

@@ -150,6 +150,18 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
         #expect(value11 == .lostInFreeze)
     }
 
+    @Test func `freezes in a row, each sooner than two seconds after the last, keep no dead request`() {
+        var watch = StallWatch(thawed: .zero)
+        _ = watch.check(bytesMoved: 10, ofThemReceived: 0, isBodySent: true, thawed: .seconds(1))
+        var verdicts: [StallWatch.Verdict] = []
+        for second in 1...3 {
+            watch.froze(thawed: .seconds(second))
+            verdicts.append(
+                watch.check(bytesMoved: 10, ofThemReceived: 0, isBodySent: true, thawed: .seconds(second)))
+        }
+        #expect(verdicts == [.waiting(.seconds(2)), .waiting(.seconds(1)), .lostInFreeze])
+    }
+
     @Test func `a body that the socket takes after a freeze is no sign of its peer`() {
         var watch = StallWatch(thawed: .zero)
         watch.froze(thawed: .seconds(1))
