@@ -44,19 +44,18 @@ extension OpenSearchDelivery {
 
     func badRequest(_ flight: BulkFlight, _ status: Int, _ time: FlushTime) {
         if flight.compressed, gzip.gzipFailed(closed: false, at: time.moment) { return resendPlain(flight) }
+        breaker.abandoned()
         if !flight.compressed { gzip.plainFailed() }
         notice(Notice(.warning, "opensearch_bad_request", [("status", String(status))]))
         sizing.refused(size: flight.chunks.reduce(0) { $0 + $1.chunk.linesLength })
         guard flight.chunks.count == 1, let only = flight.chunks.first else {
             release(flight)
-            breaker.abandoned()
             pause(nil, time)
             return
         }
         guard let settler = settler(time) else { return release(flight) }
         do {
             if only.chunk.events > 1 {
-                breaker.abandoned()
                 settle(try settler.split(only), flight, time)
             } else if suspects.isGuilty(only.chunk.idsDigest) {
                 let rejected = try settler.rejectAll(
