@@ -33,6 +33,8 @@ final class OpenSearchDelivery {
     var pending: PendingBulk?
     /// A flush that became due goes on until nothing is left to claim.
     private var flushing = false
+    /// Of two requests one begins with what is due for a retry, the other with what was never tried.
+    private var untriedFirst = false
     var shutdown: ShutdownPhase?
 
     struct PendingBulk {
@@ -186,10 +188,11 @@ final class OpenSearchDelivery {
         let limit = shutdown == nil ? sizing.limit : min(sizing.limit, ShutdownPhase.requestBytes)
         do throws(SpoolError) {
             let chunks = try spool.claim(
-                shutdown == nil ? .oldestFirst : .shutdown, maximumBytes: limit,
+                shutdown != nil ? .shutdown : untriedFirst ? .untriedFirst : .oldestFirst, maximumBytes: limit,
                 maximumChunks: sizing.isAlone ? 1 : 1000, nowMs: nowMs)
             if !chunks.isEmpty {
                 shutdown?.exhausted = false
+                untriedFirst.toggle()
                 return .claimed(chunks)
             }
         } catch {

@@ -94,6 +94,11 @@ extension SpoolStore {
                 (.due, maximumBytes / 2, max(1, maximumChunks / 2)), (.untried, maximumBytes, maximumChunks),
                 (.due, maximumBytes, maximumChunks),
             ]
+        case .untriedFirst:
+            [
+                (.untried, maximumBytes / 2, max(1, maximumChunks / 2)), (.due, maximumBytes, maximumChunks),
+                (.untried, maximumBytes, maximumChunks),
+            ]
         case .shutdown:
             [ClaimSource.failuresNewestFirst, .untried, .due, .notDue].map { ($0, maximumBytes, maximumChunks) }
         }

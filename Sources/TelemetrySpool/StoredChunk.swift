@@ -22,6 +22,9 @@ package enum ClaimOrder: Sendable {
     /// Due rows only. Rows whose retry is due get up to half of the request, rows that were never tried the rest, each
     /// kind oldest first: neither starves the other.
     case oldestFirst
+    /// The same with the kinds changed round. A single due row may fill a request: who claims in turns gives both kinds
+    /// a request of theirs.
+    case untriedFirst
     /// Failures (priority 2) that were never tried, newest first, then the others, oldest first, then what is due for a
     /// retry; rows that are not due come last.
     case shutdown

@@ -51,7 +51,7 @@ import Testing
         #expect(delivery.notices.count("opensearch_bad_request") > 0)
         // Others are accepted before it is due again, and then nothing is.
         try delivery.fixture.append(lines(3, "others"))
-        for _ in 0..<500 where server.stored.isEmpty { delivery.turn(forward: 10) }
+        for _ in 0..<500 where server.stored.isEmpty { delivery.request(forward: 10) }
         #expect(server.stored.count == 3)
         #expect(delivery.ledger.total(.rejected) == 0)
         server.set { _ in 503 }

@@ -49,6 +49,15 @@ final class DeliveryFixture {
             notice: { notices.add($0) })
     }
 
+    /// Lets time pass, and then turns until one request has been answered: a function that thaws for no longer.
+    func request(forward milliseconds: Int64 = 31_000) {
+        now += milliseconds
+        _ = logs.step(time, shuttingDown: logs.shutdown != nil)
+        while loop.active > 0 {
+            for completion in loop.poll(timeout: .milliseconds(100)) { _ = logs.handle(completion, time) }
+        }
+    }
+
     /// Lets time pass, which every back-off outlasts by default, and then turns until nothing is on its way.
     func turn(forward milliseconds: Int64 = 31_000) {
         now += milliseconds

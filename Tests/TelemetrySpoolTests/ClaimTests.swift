@@ -70,6 +70,9 @@ import Testing
         #expect(mixed.map(\.chunk.idsDigest) == [0, 1, 4, 5])
         #expect(mixed.map(\.attempts) == [1, 1, 0, 0])
         spool.releaseAll()
+        let changedRound = try spool.claim(.untriedFirst, maximumBytes: 20_000, maximumChunks: 10, nowMs: 100)
+        #expect(changedRound.map(\.chunk.idsDigest) == [4, 5, 0, 1])
+        spool.releaseAll()
         #expect(try spool.claimAll(nowMs: 1000).count == 8)
     }
 

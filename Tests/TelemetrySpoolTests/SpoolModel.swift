@@ -52,6 +52,11 @@ struct SpoolModel {
                     (due, maximumBytes / 2, max(1, maximumChunks / 2)), (untried, maximumBytes, maximumChunks),
                     (due, maximumBytes, maximumChunks),
                 ]
+            case .untriedFirst:
+                [
+                    (untried, maximumBytes / 2, max(1, maximumChunks / 2)), (due, maximumBytes, maximumChunks),
+                    (untried, maximumBytes, maximumChunks),
+                ]
             case .shutdown:
                 [untried.filter { $0.priority == .failure }.reversed(), untried, due, waiting].map {
                     ($0, maximumBytes, maximumChunks)

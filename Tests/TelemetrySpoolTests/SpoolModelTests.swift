@@ -174,7 +174,8 @@ private struct ModelRun {
     }
 
     private mutating func claim() throws {
-        let order: ClaimOrder = Int.random(in: 0..<4, using: &random) == 0 ? .shutdown : .oldestFirst
+        let orders: [ClaimOrder] = [.shutdown, .untriedFirst, .oldestFirst, .oldestFirst]
+        let order = orders[Int.random(in: orders.indices, using: &random)]
         let bytes = Int.random(in: 1...2_000_000, using: &random)
         let count = Int.random(in: 1...12, using: &random)
         let expected = model.claim(order, maximumBytes: bytes, maximumChunks: count, nowMs: now)
