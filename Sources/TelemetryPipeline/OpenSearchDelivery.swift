@@ -174,10 +174,9 @@ final class OpenSearchDelivery {
         let nowMs = time.moment.wallMs
         if shutdown == nil, !flushing {
             let backlog = spool.backlog()
-            let retryDue = backlog.nextRetryMs.map { $0 <= nowMs } ?? false
             let decision = policy.decision(
                 events: backlog.ready.events, bytes: backlog.ready.bytes, oldestMs: backlog.oldestMs, nowMs: nowMs)
-            if decision == .flush || retryDue {
+            if decision == .flush || backlog.isRetryDue(nowMs: nowMs) {
                 flushing = true
             } else {
                 var wait: Duration?

@@ -18,4 +18,15 @@ package struct Backlog: Equatable, Sendable {
     package var events: Int { total.events }
     package var bytes: Int { total.bytes }
     package var isEmpty: Bool { total.chunks == 0 }
+
+    package func isRetryDue(nowMs: Int64) -> Bool {
+        nextRetryMs.map { $0 <= nowMs || $0 > Self.farthestRetryMs(nowMs: nowMs) } ?? false
+    }
+
+    /// No row is put off for longer than the hour that a server may ask for, and half a minute of our own: a time
+    /// beyond was written before the wall clock was set back, and counts as passed.
+    static func farthestRetryMs(nowMs: Int64) -> Int64 {
+        let (farthest, overflow) = nowMs.addingReportingOverflow(3_630_000)
+        return overflow ? .max : farthest
+    }
 }

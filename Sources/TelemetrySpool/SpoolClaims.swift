@@ -153,9 +153,9 @@ extension SpoolStore {
             case .due:
                 (
                     """
-                    SELECT id FROM chunks INDEXED BY chunks_waiting WHERE retry_at_ms > 0 AND retry_at_ms <= ?
-                    ORDER BY retry_at_ms, id
-                    """, [.integer(nowMs)]
+                    SELECT id FROM chunks INDEXED BY chunks_waiting
+                    WHERE retry_at_ms > 0 AND (retry_at_ms <= ? OR retry_at_ms > ?) ORDER BY retry_at_ms, id
+                    """, [.integer(nowMs), .integer(Backlog.farthestRetryMs(nowMs: nowMs))]
                 )
             case .notDue:
                 (

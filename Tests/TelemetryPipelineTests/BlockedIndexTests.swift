@@ -15,6 +15,20 @@ import Testing
         return "[" + events.joined(separator: ",") + "]"
     }
 
+    @Test func `a wall clock that is set back keeps no row waiting`() throws {
+        let server = try FakeOpenSearch()
+        defer { server.stop() }
+        server.faults.set([
+            Fault(.item(status: 403, type: "cluster_block_exception"), index: "lambda-platform", count: 3)
+        ])
+        let delivery = try DeliveryFixture(to: server.url)
+        try delivery.fixture.append(platformEvents(3, "a"))
+        delivery.request()
+        #expect(delivery.spool.backlog().waiting.events == 3)
+        delivery.request(forward: -86_400_000)
+        #expect(server.counts["lambda-platform"] == 3)
+    }
+
     @Test func `rows of a blocked index that are larger than a request do not keep the other index waiting`() throws {
         let server = try FakeOpenSearch()
         defer { server.stop() }

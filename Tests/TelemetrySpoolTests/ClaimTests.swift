@@ -76,6 +76,20 @@ import Testing
         #expect(try spool.claimAll(nowMs: 1000).count == 8)
     }
 
+    @Test func `a row put off for longer than anything asks for was written by another clock, and is due`() throws {
+        let spool = try spool()
+        for seed in 0..<2 { try spool.append(chunks: [Fixtures.chunk(bytes: 1000, seed: seed)]) }
+        let hour: Int64 = 3_600_000
+        for (stored, wait) in zip(try spool.claimAll(), [hour + 30_000, hour + 30_001]) {
+            try requeue(stored, retryAtMs: 1_000 + wait, in: spool)
+        }
+        #expect(!spool.backlog().isRetryDue(nowMs: 1_000))
+        #expect(try spool.claimAll(nowMs: 1_000).map(\.chunk.idsDigest) == [1])
+        spool.releaseAll()
+        #expect(spool.backlog().isRetryDue(nowMs: 999))
+        #expect(try spool.claimAll(nowMs: 999).map(\.chunk.idsDigest) == [0, 1])
+    }
+
     @Test func `at SHUTDOWN failures come newest first, then the oldest, and rows that are not due last`() throws {
         let spool = try spool()
         let priorities: [Priority] = [.line, .failure, .platform, .failure, .line]

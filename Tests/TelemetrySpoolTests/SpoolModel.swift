@@ -44,7 +44,7 @@ struct SpoolModel {
         let free = rows.filter { !$0.isClaimed }
         let untried = free.filter { $0.retryAtMs == 0 }.sorted { ($0.createdMs, $0.order) < ($1.createdMs, $1.order) }
         let waiting = free.filter { $0.retryAtMs > 0 }.sorted { ($0.retryAtMs, $0.order) < ($1.retryAtMs, $1.order) }
-        let due = waiting.filter { $0.retryAtMs <= nowMs }
+        let due = waiting.filter { $0.retryAtMs <= nowMs || $0.retryAtMs > nowMs + 3_630_000 }
         let passes: [(rows: [Row], bytes: Int, chunks: Int)] =
             switch order {
             case .oldestFirst:
