@@ -51,7 +51,7 @@ package final class BatchEncoder {
         batch.ledger.add(skipped, .duplicate)
 
         var pass = EncodingPass(
-            configuration: configuration, state: state, observer: observer, receivedMs: receivedMs,
+            configuration: configuration, state: state, function: function, observer: observer, receivedMs: receivedMs,
             lines: lines(number: number, digest: scan.digest, state: state, function: function, nowMs: receivedMs))
         let events = encodeElements(scan, skipping: skipped, &pass)
         observer = pass.observer
@@ -76,7 +76,7 @@ package final class BatchEncoder {
             part.value.withUnsafeBytes { digest.add(Digest128(of: $0)) }
         }
         var pass = EncodingPass(
-            configuration: configuration, state: state, observer: observer, receivedMs: nowMs,
+            configuration: configuration, state: state, function: function, observer: observer, receivedMs: nowMs,
             lines: lines(number: number, digest: digest.value, state: state, function: function, nowMs: nowMs))
         pass.joiner = joiner
         for part in released { deliver(part, &pass) }
@@ -113,6 +113,26 @@ package final class BatchEncoder {
         return 1
     }
 
+    /// The same in every copy of a snapshot.
+    private func snapshotPrefix(_ digest: Digest128, _ function: FunctionIdentity) -> String {
+        var digest = digest.bytes
+        digest.append(contentsOf: function.name.utf8)
+        digest.append(0)
+        digest.append(contentsOf: function.version.utf8)
+        return "s-\(digest.withUnsafeBytes { Digest128(of: $0) }.text)-"
+    }
+
+    /// For a record that began before the snapshot and ends in its copies: each of them makes the same of it. Nil while
+    /// the whole batch has the ids of the snapshot.
+    private func sharedPrefix(
+        _ element: BodyElement, _ bytes: UnsafeRawBufferPointer, _ pass: EncodingPass
+    ) -> String? {
+        guard !pass.isSnapshot else { return nil }
+        var digest = BodyDigest()
+        digest.add(Digest128(of: element.whole.of(bytes)))
+        return snapshotPrefix(digest.value, pass.function)
+    }
+
     private func lines(
         number: UInt64, digest: Digest128, state: IntakeState, function: FunctionIdentity, nowMs: Int64
     ) -> BulkLines {
@@ -123,11 +143,7 @@ package final class BatchEncoder {
             idPrefix = "\(environment.text)-\(number)-"
             instance = environment.text
         case .snapshot:
-            var digest = digest.bytes
-            digest.append(contentsOf: function.name.utf8)
-            digest.append(0)
-            digest.append(contentsOf: function.version.utf8)
-            idPrefix = "s-\(digest.withUnsafeBytes { Digest128(of: $0) }.text)-"
+            idPrefix = snapshotPrefix(digest, function)
             instance = nil
         }
         return BulkLines(
@@ -145,13 +161,15 @@ package final class BatchEncoder {
                 pass.ledger.add(1, .joined)
                 deliverExcess(&pass)
                 return 1
-            case .joined(let joined):
+            case .joined(let joined, let isOfSnapshot):
                 pass.ledger.add(1, .joined)
                 let rescan = BodyScan(
                     BodySplitter(joined.bytes, outline: outline, ownLinePrefix: ownLinePrefix), prefix: nil,
                     storage: [])
                 pass.ledger.add(rescan.events, .received)
-                encode(rescan, from: 0, firstIsHeld: true, &pass)
+                let idPrefix =
+                    isOfSnapshot ? rescan.elements.first.flatMap { sharedPrefix($0, joined.bytes, pass) } : nil
+                encode(rescan, from: 0, firstIsHeld: true, firstIDPrefix: idPrefix, &pass)
                 withExtendedLifetime(joined) {}
                 return rescan.events
             }
@@ -161,16 +179,20 @@ package final class BatchEncoder {
         return scan.events
     }
 
-    private func encode(_ scan: BodyScan, from start: Int, firstIsHeld: Bool, _ pass: inout EncodingPass) {
+    private func encode(
+        _ scan: BodyScan, from start: Int, firstIsHeld: Bool, firstIDPrefix: String? = nil, _ pass: inout EncodingPass
+    ) {
         let bytes = scan.splitter.bytes
         var isHeld = firstIsHeld
+        var idPrefix = firstIDPrefix
         scan.forEach(from: start) { element in
             switch element.shape {
             case .unreadable: pass.refuse(element, bytes)
             case .cut where configuration.storesEvents: pass.hold(element, bytes)
-            default: pass.append(element, bytes, isHeld: isHeld)
+            default: pass.append(element, bytes, isHeld: isHeld, idPrefix: idPrefix)
             }
             isHeld = false
+            idPrefix = nil
         }
         deliverExcess(&pass)
     }
@@ -183,7 +205,8 @@ package final class BatchEncoder {
         let text = CutRecordJoiner.text(of: part)
         var splitter = BodySplitter(text.bytes, outline: outline, ownLinePrefix: ownLinePrefix)
         if let element = splitter.next() {
-            pass.append(element, text.bytes, isHeld: true, hasInvocation: false)
+            let idPrefix = part.isOfSnapshot ? sharedPrefix(element, text.bytes, pass) : nil
+            pass.append(element, text.bytes, isHeld: true, hasInvocation: false, idPrefix: idPrefix)
         }
         withExtendedLifetime(text) {}
     }

@@ -14,6 +14,7 @@ struct BulkLines {
     private var plain: ChunkLane
     private var rest: ChunkLane
     private let limit: Int
+    private let patterns: IndexPatterns
     private let writer: DocumentWriter
     private var names: IndexNames
     /// The state of the id's hash behind the prefix.
@@ -52,29 +53,45 @@ struct BulkLines {
         self.plain = ChunkLane(buffer: buffers.plain)
         self.rest = ChunkLane(buffer: buffers.rest)
         self.limit = configuration.requestBytes
+        self.patterns = configuration.indices
         self.writer = DocumentWriter(function: function, instance: instance, receivedMs: receivedMs)
         self.names = IndexNames(patterns: configuration.indices, idPrefix: Array(idPrefix.utf8))
-        var hash = DocumentIDHash()
-        for byte in idPrefix.utf8 { hash.add(byte) }
-        self.prefixHash = hash
+        self.prefixHash = Self.hash(of: idPrefix)
     }
 
-    /// `invocationID` is the inside of a JSON string, empty for none.
+    private static func hash(of idPrefix: String) -> DocumentIDHash {
+        var hash = DocumentIDHash()
+        for byte in idPrefix.utf8 { hash.add(byte) }
+        return hash
+    }
+
+    /// `invocationID` is the inside of a JSON string, empty for none. With an `idPrefix` the event has it alone, and no
+    /// index in the batch.
     mutating func append(
-        _ element: BodyElement, _ bytes: UnsafeRawBufferPointer, invocationID: UnsafeRawBufferPointer
+        _ element: BodyElement, _ bytes: UnsafeRawBufferPointer, invocationID: UnsafeRawBufferPointer,
+        idPrefix: String? = nil
     ) {
         let stream = element.kind.stream
         let priority: Priority =
             element.marks.contains(.failure) ? .failure : stream == .platform ? .platform : .line
         let buffer = priority == .line ? plain.buffer : rest.buffer
         let (moment, day) = writer.moment(of: element, bytes)
-        let index = names.name(stream, day: day)
+        let index: IndexName
+        var hash = prefixHash
+        var number: UInt64 = 0
+        if let idPrefix {
+            var names = IndexNames(patterns: patterns, idPrefix: Array(idPrefix.utf8))
+            index = names.name(stream, day: day)
+            hash = Self.hash(of: idPrefix)
+        } else {
+            index = names.name(stream, day: day)
+            number = ordinal
+            ordinal &+= 1
+        }
         if priority == .line { plain.beginPair() } else { rest.beginPair() }
         buffer.append(index.actionHead)
         let digits = buffer.count
-        buffer.append(number: ordinal)
-        ordinal &+= 1
-        var hash = prefixHash
+        buffer.append(number: number)
         hash.add(UnsafeRawBufferPointer(rebasing: buffer.bytes[digits...]))
         buffer.append(ActionLine.end)
         writer.append(element, bytes, moment: moment, invocationID: invocationID, to: buffer)

@@ -17,7 +17,7 @@ struct CutRecordJoiner {
         /// No part belongs to the body's first element.
         case none
         /// The body as it would be had the platform not cut the record of its first element.
-        case joined(JSONBuffer)
+        case joined(JSONBuffer, isOfSnapshot: Bool)
         /// The body is one more part, which has been added.
         case extended
     }
@@ -41,7 +41,7 @@ struct CutRecordJoiner {
             switch splitter.next()?.shape {
             case .object:
                 parts.remove(at: index)
-                return .joined(joined)
+                return .joined(joined, isOfSnapshot: part.isOfSnapshot)
             case .cut where first.mayBePart(body):
                 let end = splitter.closingStart
                 let from = 1 + part.envelope.count + part.value.count

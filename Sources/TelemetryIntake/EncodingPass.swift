@@ -6,6 +6,8 @@ struct EncodingPass {
     private let configuration: IntakeConfiguration
     private let receivedMs: Int64
     private let observes: Bool
+    let isSnapshot: Bool
+    let function: FunctionIdentity
     /// What the platform dropped stands beside the books, whether or not there is a gateway to tell.
     private let countsDrops: Bool
     private var lines: BulkLines
@@ -25,24 +27,28 @@ struct EncodingPass {
     var ledger = Ledger()
 
     init(
-        configuration: IntakeConfiguration, state: IntakeState, observer: ReportObserver, receivedMs: Int64,
-        lines: BulkLines
+        configuration: IntakeConfiguration, state: IntakeState, function: FunctionIdentity, observer: ReportObserver,
+        receivedMs: Int64, lines: BulkLines
     ) {
         self.configuration = configuration
+        self.function = function
         self.receivedMs = receivedMs
         self.observer = observer
         self.lines = lines
         tracker = InvocationTracker(current: state.invocationID, managedInstances: configuration.managedInstances)
         joiner = CutRecordJoiner(parts: state.heldParts)
+        isSnapshot = state.identity == .snapshot
         // What a snapshot observes would be counted in every copy of it.
-        if case .environment = state.identity { countsDrops = true } else { countsDrops = false }
+        countsDrops = !isSnapshot
         observes = countsDrops && configuration.observesMetrics
     }
 
     /// An event that goes its way. `isHeld`: the ledger has it among the spooled ones already. Without `hasInvocation`
-    /// only the record's own request id counts, the current invocation being another one's.
+    /// only the record's own request id counts, the current invocation being another one's. `idPrefix`: its id is no number
+    /// of this batch.
     mutating func append(
-        _ element: BodyElement, _ bytes: UnsafeRawBufferPointer, isHeld: Bool, hasInvocation: Bool = true
+        _ element: BodyElement, _ bytes: UnsafeRawBufferPointer, isHeld: Bool, hasInvocation: Bool = true,
+        idPrefix: String? = nil
     ) {
         let requestID = element.requestID.of(bytes)
         if observes || (countsDrops && element.kind == .logsDropped) { observe(element, bytes) }
@@ -55,9 +61,11 @@ struct EncodingPass {
         } else {
             if !isHeld { stored &+= 1 }
             if !requestID.isEmpty || !hasInvocation {
-                lines.append(element, bytes, invocationID: requestID)
+                lines.append(element, bytes, invocationID: requestID, idPrefix: idPrefix)
             } else {
-                tracker.rendered.withUnsafeBytes { lines.append(element, bytes, invocationID: $0) }
+                tracker.rendered.withUnsafeBytes {
+                    lines.append(element, bytes, invocationID: $0, idPrefix: idPrefix)
+                }
             }
             return
         }
@@ -78,7 +86,8 @@ struct EncodingPass {
         joiner.hold(
             HeldPart(
                 envelope: Array(bytes[Int(element.whole.start)..<Int(element.record.start)]),
-                value: Array(element.record.of(bytes)), parts: 1, receivedMs: receivedMs))
+                value: Array(element.record.of(bytes)), parts: 1, receivedMs: receivedMs,
+                isOfSnapshot: isSnapshot))
     }
 
     /// Bytes of which nothing is known. All of a body's are one event.

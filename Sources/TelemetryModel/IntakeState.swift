@@ -48,12 +48,16 @@ package struct HeldPart: Equatable, Sendable {
     package var parts: Int
     /// Wall clock at the first part, milliseconds since 1970.
     package var receivedMs: Int64
+    /// SnapStart: it came before there was an environment id, so every copy of the snapshot holds it, and the record gets
+    /// an id that is equal in all of them.
+    package var isOfSnapshot: Bool
 
-    package init(envelope: [UInt8], value: [UInt8], parts: Int, receivedMs: Int64) {
+    package init(envelope: [UInt8], value: [UInt8], parts: Int, receivedMs: Int64, isOfSnapshot: Bool = false) {
         self.envelope = envelope
         self.value = value
         self.parts = parts
         self.receivedMs = receivedMs
+        self.isOfSnapshot = isOfSnapshot
     }
 }
 

@@ -57,7 +57,7 @@ enum SpoolSchema {
         """
         CREATE TABLE held_parts (
             position INTEGER PRIMARY KEY, envelope BLOB NOT NULL, value BLOB NOT NULL, parts INTEGER NOT NULL,
-            received_ms INTEGER NOT NULL)
+            received_ms INTEGER NOT NULL, of_snapshot INTEGER NOT NULL)
         """,
         """
         CREATE TABLE series (

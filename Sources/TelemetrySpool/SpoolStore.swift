@@ -79,10 +79,12 @@ final class SpoolStore {
     static func loadHeldParts(from connection: Connection) throws(SpoolError) -> [HeldPart] {
         var parts: [HeldPart] = []
         try connection.query(
-            "SELECT envelope, value, parts, received_ms FROM held_parts ORDER BY position", during: "load"
+            "SELECT envelope, value, parts, received_ms, of_snapshot FROM held_parts ORDER BY position", during: "load"
         ) { row in
             parts.append(
-                HeldPart(envelope: row.blob(0), value: row.blob(1), parts: row.int(2), receivedMs: row.integer(3)))
+                HeldPart(
+                    envelope: row.blob(0), value: row.blob(1), parts: row.int(2), receivedMs: row.integer(3),
+                    isOfSnapshot: row.integer(4) != 0))
             return true
         }
         return parts
@@ -90,10 +92,10 @@ final class SpoolStore {
 
     static func insert(_ part: HeldPart, position: Int, into connection: Connection) throws(SpoolError) {
         try connection.run(
-            "INSERT INTO held_parts VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO held_parts VALUES (?, ?, ?, ?, ?, ?)",
             [
                 .integer(position), .blob(part.envelope), .blob(part.value), .integer(part.parts),
-                .integer(part.receivedMs),
+                .integer(part.receivedMs), .integer(part.isOfSnapshot ? 1 : 0),
             ], during: "append")
     }
 

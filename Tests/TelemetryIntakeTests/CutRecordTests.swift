@@ -129,6 +129,44 @@ import Testing
         #expect(intake.release() == nil)
     }
 
+    /// SnapStart: each copy has the head, gets the tail, and has an environment id by then.
+    @Test(arguments: [true, false])
+    func `a record that began before the snapshot gets the same id in every copy`(isComplete: Bool) throws {
+        let environments = ["0123456789abcdef", "fedcba9876543210"]
+        func copy(_ environment: String, head: String = "aaa") throws -> (shared: String, own: [String], Ledger) {
+            let intake = try Intake(identity: .snapshot)
+            intake.post("[\(envelope)\"\(head)}]")
+            intake.state.identity = .environment(try #require(EnvironmentID(environment)))
+            let batch =
+                isComplete
+                ? intake.post("[\(envelope)bbb\"},\(event("behind")),\(event("last"))]")
+                : try #require(intake.release())
+            let lines = try batch.lines()
+            let ids = try stride(from: 0, to: lines.count, by: 2).map {
+                try #require(ActionLine.read(Array(lines[$0].utf8))).id
+            }
+            let digest = batch.chunks.reduce(UInt64(0)) { $0 &+ $1.idsDigest }
+            #expect(digest == ids.reduce(UInt64(0)) { $0 &+ DocumentIDHash.hash(of: $1.utf8) })
+            #expect(
+                try batch.records().contains(isComplete ? #"{"message":"\#(head)bbb"}"# : #"{"message":"\#(head)"}"#))
+            #expect(intake.ledger.imbalance == 0)
+            let shared = ids.filter { $0.hasPrefix("s-") }
+            #expect(shared.count == 1)
+            return (try #require(shared.first), ids.filter { !$0.hasPrefix("s-") }, intake.ledger)
+        }
+        let copies = try environments.map { try copy($0) }
+        #expect(copies[0].shared == copies[1].shared)
+        #expect(copies[0].shared != (try copy(environments[0], head: "other").shared))
+        #expect(copies.map(\.own) == environments.map { isComplete ? ["\($0)-8-0", "\($0)-8-1"] : [] })
+    }
+
+    @Test func `a record that begins after the snapshot has an id of its environment`() throws {
+        let intake = try Intake()
+        intake.post("[\(envelope)\"aaa}]")
+        let lines = try intake.post("[\(envelope)bbb\"}]").lines()
+        #expect(try #require(ActionLine.read(Array(lines[0].utf8))).id.hasPrefix("0123456789abcdef-"))
+    }
+
     @Test func `held parts are bounded in number and bytes, the oldest goes as text`() throws {
         let intake = try Intake()
         for index in 0..<5 {

@@ -37,7 +37,9 @@ import Testing
             try spool.opened()
             try spool.append(chunks: [Fixtures.chunk(events: 3)]) { batch in
                 batch.state.invocationID = "request-1"
-                batch.state.heldParts = [HeldPart(envelope: [1, 2], value: [3], parts: 2, receivedMs: 9)]
+                batch.state.heldParts = [
+                    HeldPart(envelope: [1, 2], value: [3], parts: 2, receivedMs: 9, isOfSnapshot: true)
+                ]
                 batch.ledger.add(2, .received)
                 batch.ledger.add(1, .joined)
                 batch.ledger.add(1, .spooled)
