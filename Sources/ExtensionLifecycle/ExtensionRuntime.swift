@@ -200,8 +200,10 @@ final class ExtensionRuntime {
         guard policy.hold > .zero, configuration.openSearch != nil, configuration.types.contains(.platform),
             parts.isSubscribed.load(ordering: .acquiring)
         else { return }
+        let invokedAt = Moment.now()
         var finishedAt: Moment?
-        while true {
+        // What cannot be spooled cannot be flushed, and its end is never seen.
+        while parts.spool.isOpen {
             let now = Moment.now()
             if finishedAt == nil, parts.progress.isFinished { finishedAt = now }
             let backlog = parts.spool.backlog()
@@ -212,7 +214,8 @@ final class ExtensionRuntime {
                 == .flush
             guard
                 let wait = policy.wait(
-                    finishedAt: finishedAt, deadlineMs: invocation.deadlineMs > 0 ? invocation.deadlineMs : nil,
+                    invokedAt: invokedAt, finishedAt: finishedAt, mayHaveMissedEnd: parts.progress.mayHaveMissedEnd,
+                    deadlineMs: invocation.deadlineMs > 0 ? invocation.deadlineMs : nil,
                     flushUnderWay: due || parts.mailbox.isFlushing, breakerOpen: parts.mailbox.isBreakerOpen, now: now)
             else { return }
             parts.mailbox.waitForSignal(upTo: min(wait, .milliseconds(50)))

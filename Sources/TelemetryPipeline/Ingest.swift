@@ -49,7 +49,7 @@ package final class Ingest {
     package func ingest(_ body: UnsafeRawBufferPointer, managedInstances: Bool) -> Outcome {
         encoder.managedInstances = managedInstances
         CrashPoint.reach(.bodyReceived)
-        return commit { ticket throws(SpoolError) in
+        let outcome = commit { ticket throws(SpoolError) in
             if case .snapshot = ticket.state.identity, BatchEncoder.containsRestoreStart(body) {
                 try spool.establishEnvironment()
                 return nil
@@ -58,6 +58,14 @@ package final class Ingest {
                 body: body, number: ticket.number, state: ticket.state, function: function.value,
                 receivedMs: now().wallMs, recall: spool.recall)
         }
+        if outcome != .committed { missedSome() }
+        return outcome
+    }
+
+    /// Whoever waits for the end of an invocation must hear that it may not come.
+    private func missedSome() {
+        progress.missedSome()
+        mailbox.raise()
     }
 
     /// To be called once a second of thawed time: delivers as text the parts of cut records whose other half has not
@@ -129,6 +137,7 @@ package final class Ingest {
         if !batch.state.heldParts.isEmpty { mayHoldParts = true }
         progress.observed(finished: batch.finishedInvocations, reported: batch.reportedInvocations)
         if !batch.finishedInvocations.isEmpty || !batch.reportedInvocations.isEmpty { mailbox.raise() }
+        if batch.counters.contains(where: { $0.family == CounterIncrement.platformDropped }) { missedSome() }
         guard !batch.chunks.isEmpty || !batch.observations.isEmpty else { return }
         let backlog = spool.backlog()
         let added = batch.chunks.reduce(0) { $0 + $1.events }

@@ -8,6 +8,8 @@ package final class InvocationProgress: Sendable {
         var invoked: String?
         var finished = false
         var reported = false
+        /// Telemetry has come that is not in the spool, or was dropped before it came.
+        var missedSome = false
     }
 
     private let state = Mutex(State())
@@ -15,7 +17,7 @@ package final class InvocationProgress: Sendable {
     package init() {}
 
     package func invoked(_ requestID: String) {
-        state.withLock { $0 = State(invoked: requestID, finished: false, reported: false) }
+        state.withLock { $0 = State(invoked: requestID) }
     }
 
     /// Called after the commit of a batch that holds these `runtimeDone`s and `report`s.
@@ -27,6 +29,14 @@ package final class InvocationProgress: Sendable {
             if reported.contains(invoked) { state.reported = true }
         }
     }
+
+    /// Some of what tells of the last INVOKE could not be spooled or was dropped by the platform.
+    package func missedSome() {
+        state.withLock { $0.missedSome = true }
+    }
+
+    /// True when the end of the last INVOKE has not been seen, and may never be: it may be among what was missed.
+    package var mayHaveMissedEnd: Bool { state.withLock { $0.missedSome && !$0.finished } }
 
     /// True once `runtimeDone` or the report of the last INVOKE has been spooled.
     package var isFinished: Bool { state.withLock(\.finished) }

@@ -51,10 +51,11 @@ private func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
 
     private func wait(
         _ policy: HoldPolicy? = nil, finishedAt: Moment? = moment(0), deadline: Int64? = 60_000, underWay: Bool = true,
-        breakerOpen: Bool = false, now: Int64 = 0
+        breakerOpen: Bool = false, missed: Bool = false, now: Int64 = 0
     ) -> Duration? {
         (policy ?? self.policy).wait(
-            finishedAt: finishedAt, deadlineMs: deadline.map { moment($0).wallMs }, flushUnderWay: underWay,
+            invokedAt: moment(0), finishedAt: finishedAt, mayHaveMissedEnd: missed,
+            deadlineMs: deadline.map { moment($0).wallMs }, flushUnderWay: underWay,
             breakerOpen: breakerOpen, now: moment(now))
     }
 
@@ -83,8 +84,16 @@ private func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
         #expect(wait(finishedAt: nil, deadline: 600) == .milliseconds(100))
     }
 
-    @Test func `while the invocation runs its end is waited for`() {
-        #expect((wait(finishedAt: nil) ?? .zero) > .seconds(50))
+    @Test func `while the invocation runs its end is waited for, ten seconds at most`() {
+        #expect(wait(finishedAt: nil, now: 100) == .milliseconds(9_900))
+        #expect(wait(finishedAt: nil, now: 10_000) == nil)
+        #expect(wait(finishedAt: nil, deadline: nil, now: 60) == .milliseconds(40))
+        #expect(wait(finishedAt: nil, deadline: nil, now: 100) == nil)
+        #expect(wait(finishedAt: moment(20_000), now: 20_050) == .milliseconds(50))
+    }
+
+    @Test func `an end that may have been missed is not waited for`() {
+        #expect(wait(finishedAt: nil, missed: true) == nil)
     }
 }
 

@@ -95,6 +95,18 @@ import Testing
         #expect(held < .milliseconds(600))
     }
 
+    @Test func `PERMAFROST_HOLD_MS holds nothing when there is no spool`() throws {
+        let stage = try Stage { setup in
+            setup.variables["PERMAFROST_SPOOL_DIR"] = "/proc/permafrost"
+            setup.variables["PERMAFROST_HOLD_MS"] = "2000"
+        }
+        defer { stage.close() }
+        for _ in 0..<3 {
+            let held = try #require(try stage.environment.invoke(.logging(3)).heldNext[Stage.name])
+            #expect(held < .milliseconds(250))
+        }
+    }
+
     @Test func `PERMAFROST_HOLD_MS never holds into the last half second before the function's deadline`() throws {
         let stage = try Stage { setup in
             setup.timeout = .milliseconds(1500)

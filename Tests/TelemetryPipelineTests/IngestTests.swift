@@ -7,12 +7,15 @@ import Testing
 @testable import TelemetryPipeline
 
 @Suite struct IngestTests {
-    private func ingest(_ fixture: SpoolFixture, _ mailbox: FlushMailbox, events: Int = 1_000) throws -> Ingest {
+    private func ingest(
+        _ fixture: SpoolFixture, _ mailbox: FlushMailbox, events: Int = 1_000,
+        progress: InvocationProgress = InvocationProgress()
+    ) throws -> Ingest {
         Ingest(
             spool: fixture.spool, encoder: try BatchEncoder(configuration: SpoolFixture.intake()),
             function: FunctionIdentityBox(FunctionIdentity(name: "checkout", version: "7")),
             policy: FlushPolicy(events: events, bytes: 1 << 30, age: .seconds(3600)), mailbox: mailbox,
-            progress: InvocationProgress(), notice: { _ in })
+            progress: progress, notice: { _ in })
     }
 
     private func post(_ ingest: Ingest, _ body: String) -> Ingest.Outcome {
@@ -49,12 +52,34 @@ import Testing
         let fixture = try SpoolFixture()
         let mailbox = try #require(FlushMailbox())
         let closed = Spool(directory: fixture.directory + "-other", options: SpoolOptions(crc32: { _ in 0 }))
+        let progress = InvocationProgress()
         let ingest = Ingest(
             spool: closed, encoder: try BatchEncoder(configuration: SpoolFixture.intake()),
             function: FunctionIdentityBox(FunctionIdentity(name: "f", version: "1")),
-            policy: FlushPolicy(events: 1, bytes: 1, age: .zero), mailbox: mailbox, progress: InvocationProgress(),
+            policy: FlushPolicy(events: 1, bytes: 1, age: .zero), mailbox: mailbox, progress: progress,
             notice: { _ in })
+        progress.invoked("r-1")
+        #expect(!progress.mayHaveMissedEnd)
         #expect(post(ingest, lines(1)) == .unavailable)
+        #expect(progress.mayHaveMissedEnd)
+    }
+
+    @Test func `an end that the platform may have dropped is not waited for, one that came is no loss`() throws {
+        let fixture = try SpoolFixture()
+        let progress = InvocationProgress()
+        let ingest = try ingest(fixture, try #require(FlushMailbox()), progress: progress)
+        func event(_ type: String, _ record: String) -> String {
+            #"{"time":"2026-07-29T08:00:00.702Z","type":"platform.\#(type)","record":\#(record)}"#
+        }
+        let dropped = event("logsDropped", #"{"droppedBytes":100,"droppedRecords":1,"reason":"full"}"#)
+        progress.invoked("r-1")
+        #expect(post(ingest, "[" + dropped + "]") == .committed)
+        #expect(progress.mayHaveMissedEnd)
+        progress.invoked("r-2")
+        #expect(!progress.mayHaveMissedEnd)
+        let done = event("runtimeDone", #"{"requestId":"r-2","status":"success"}"#)
+        #expect(post(ingest, "[\(done),\(dropped)]") == .committed)
+        #expect(progress.isFinished && !progress.mayHaveMissedEnd)
     }
 
     @Test func `a held part waits a minute of ticks, whatever the wall clock does, and is then delivered as text`()
