@@ -27,6 +27,7 @@ final class CredentialStore {
     private var keys: AWSCredentials?
     private var keysExpire: Moment?
     private var login: (user: String, password: String)?
+    private var isLoginRefused = false
     private var keyFetch: WatchedTransfer?
     private var loginFetch: WatchedTransfer?
     private var breaker: CircuitBreaker
@@ -46,8 +47,11 @@ final class CredentialStore {
             return .ready(.basic(user: user, password: endpoint.password?.value ?? ""))
         }
         if plan.secretARN != nil {
-            if let login { return .ready(.basic(user: login.user, password: login.password)) }
-            return .pending(until: fetchLogin(time))
+            let until = login == nil || isLoginRefused ? fetchLogin(time) : nil
+            // One that was refused goes on until another has come: the refusal may have been the sink's own fault, and
+            // Secrets Manager's must not stop a sink that takes it.
+            guard let login else { return .pending(until: until) }
+            return .ready(.basic(user: login.user, password: login.password))
         }
         if let signing = endpoint.awsService {
             if let keys, areKeysFresh(at: now) {
@@ -59,19 +63,21 @@ final class CredentialStore {
         return .ready(.none)
     }
 
-    /// The back end refused the credentials: ask for them again, at most once a minute.
-    func refused(at now: Moment) {
+    /// The back end refused the credentials that it was sent: ask for them again, at most once a minute.
+    func refused(_ time: FlushTime) {
+        let now = time.moment
         if case .container = plan.source { keysExpire = now }
         guard let loginFetchedAt,
             now.elapsed(since: loginFetchedAt) > .seconds(60) || now.wallMs - loginFetchedAt.wallMs > 60_000
         else { return }
-        login = nil
+        isLoginRefused = true
+        _ = fetchLogin(time)
     }
 
     var hasSecret: Bool { plan.secretARN != nil }
 
     /// A secret or keys are needed and cannot be had for now.
-    var isFailing: Bool { breaker.failures > 0 }
+    var isFailing: Bool { breaker.failures > 0 && login == nil }
 
     private func areKeysFresh(at now: Moment) -> Bool {
         guard let keysExpire else { return true }
@@ -170,6 +176,7 @@ final class CredentialStore {
             return failed("keys_username_and_password_missing", at: now)
         }
         login = (user, password)
+        isLoginRefused = false
         loginFetchedAt = now
         breaker.succeeded()
     }

@@ -34,6 +34,8 @@ final class MetricPush {
         var transfer: WatchedTransfer
         var instance: String
         var isOwn: Bool
+        /// It carries the secret's user and password.
+        var withSecret: Bool
         var revision: UInt64
     }
 
@@ -136,7 +138,7 @@ final class MetricPush {
                 exposition(of: group), key: GroupingKey(job: function.value.name, instance: group.instance))
             flight = Flight(
                 transfer: try WatchedTransfer.start(request, on: loop, time), instance: group.instance,
-                isOwn: group.isOwn, revision: group.revision)
+                isOwn: group.isOwn, withSecret: needsSecret, revision: group.revision)
             lastBegan = time.moment
             breaker.began()
         } catch {
@@ -145,9 +147,11 @@ final class MetricPush {
     }
 
     private func authentication(_ time: FlushTime) -> CredentialStore.Availability {
-        guard endpoint.user != nil || asksForLogin else { return .ready(.none) }
+        guard endpoint.user != nil || needsSecret else { return .ready(.none) }
         return credentials.authentication(for: endpoint, time)
     }
+
+    private var needsSecret: Bool { asksForLogin && endpoint.user == nil }
 
     private func exposition(of group: MetricGroup) -> ExpositionGroup {
         ExpositionGroup(
@@ -219,7 +223,8 @@ final class MetricPush {
                 notice(Notice(.warning, "pushgateway_unreachable", [("cause", error.description)]))
             }
         case .success(let response):
-            switch PushVerdict(status: response.status, retryAfter: response.header("Retry-After")) {
+            let verdict = PushVerdict(status: response.status, retryAfter: response.header("Retry-After"))
+            switch verdict {
             case .delivered:
                 CrashPoint.reach(.metricsPushed)
                 isKnown = true
@@ -241,7 +246,7 @@ final class MetricPush {
                 lastBegan = nil
                 breaker.abandoned()
             case .unauthorized, .notFound:
-                credentials.refused(at: time.moment)
+                if verdict == .unauthorized, current.withSecret { credentials.refused(time) }
                 failed(time, floor: .seconds(5))
                 notice(Notice(.warning, "pushgateway_failed", [("status", String(response.status))]))
             case .retry(let after):

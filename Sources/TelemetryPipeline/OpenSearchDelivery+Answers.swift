@@ -30,7 +30,7 @@ extension OpenSearchDelivery {
         case .split(let weight, let after): tooLarge(flight, weight, after: after, time)
         case .badRequest: badRequest(flight, response.status, time)
         case .unauthorized:
-            credentials.refused(at: time.moment)
+            credentials.refused(time)
             refused(flight, time, floor: .seconds(5), event: "opensearch_unauthorized", status: response.status)
         case .notFound:
             refused(flight, time, floor: .seconds(5), event: "opensearch_not_found", status: response.status)
