@@ -10,6 +10,8 @@ package struct CircuitBreaker: Sendable {
     package private(set) var failures = 0
     private var notBefore: Moment?
     private var probing = false
+    /// Requests in a row that stood still after a freeze.
+    private var lost = 0
 
     package init(seed: UInt64) {
         self.backoff = Backoff(seed: seed)
@@ -39,6 +41,7 @@ package struct CircuitBreaker: Sendable {
 
     package mutating func succeeded() {
         failures = 0
+        lost = 0
         notBefore = nil
         probing = false
     }
@@ -46,9 +49,21 @@ package struct CircuitBreaker: Sendable {
     /// - Parameter retryAfter: what the server asked for; honoured up to an hour.
     package mutating func failed(at now: Moment, retryAfter: Duration? = nil, floor: Duration = .zero) {
         failures += 1
+        lost = 0
         probing = false
         let asked = min(retryAfter ?? .zero, .seconds(3600))
         notBefore = now + backoff.wait(afterFailures: failures, floor: max(asked, floor))
+    }
+
+    /// The request stood still after a freeze, which says nothing about the sink. The next one that does so as well
+    /// counts: a sink that swallows everything would never be seen by functions that freeze after each request.
+    /// - Returns: true when it counted as a failure.
+    package mutating func lostInFreeze(at now: Moment) -> Bool {
+        let before = lost
+        if before > 0 { failed(at: now) }
+        lost = before + 1
+        probing = false
+        return before > 0
     }
 
     /// The request ended without saying anything about the sink: cancelled, or cut by a freeze.

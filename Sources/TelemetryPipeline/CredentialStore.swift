@@ -98,7 +98,11 @@ final class CredentialStore {
             if case .waiting = verdict { continue }
             loop.cancel(transfer.id)
             self[keyPath: fetch] = nil
-            if verdict == .stalled { failed("stalled", at: time.moment) }
+            if verdict == .stalled {
+                failed("stalled", at: time.moment)
+            } else if breaker.lostInFreeze(at: time.moment) {
+                report("stalled")
+            }
         }
     }
 
@@ -183,6 +187,10 @@ final class CredentialStore {
 
     private func failed(_ cause: String, at now: Moment) {
         breaker.failed(at: now)
+        report(cause)
+    }
+
+    private func report(_ cause: String) {
         notice(
             Notice(
                 .error, "secret_unavailable",

@@ -104,14 +104,14 @@ struct IndexPreparation {
         current = nil
     }
 
-    /// True when a request stood still for too long and was given up.
-    mutating func checkStall(_ loop: TransferLoop, _ time: FlushTime) -> Bool {
-        guard var transfer = current?.transfer else { return false }
+    /// What is said of a request that stood still for too long and was given up, nil: none was.
+    mutating func checkStall(_ loop: TransferLoop, _ time: FlushTime) -> StallWatch.Verdict? {
+        guard var transfer = current?.transfer else { return nil }
         let verdict = transfer.check(loop, time)
         current?.transfer = transfer
-        if case .waiting = verdict { return false }
+        if case .waiting = verdict { return nil }
         cancel(loop)
-        return verdict == .stalled
+        return verdict
     }
 
     mutating func froze(_ time: FlushTime) {

@@ -175,7 +175,9 @@ final class MetricPush {
             abandonFlight()
             failed(time)
             notice(Notice(.warning, "pushgateway_stalled"))
-        case .lostInFreeze: abandonFlight()
+        case .lostInFreeze:
+            abandonFlight()
+            if breaker.lostInFreeze(at: time.moment) { notice(Notice(.warning, "pushgateway_stalled")) }
         }
         return nil
     }
@@ -195,7 +197,9 @@ final class MetricPush {
     func beginShutdown(_ time: FlushTime, until deadline: Moment) {
         cleaning.cancel(loop)
         var phase = ShutdownPhase(deadline: deadline)
-        if breaker.looksDead { phase.probeUntil = time.moment + ShutdownPhase.probeLimit }
+        if breaker.looksDead || (needsSecret && credentials.isFailing) {
+            phase.probeUntil = time.moment + ShutdownPhase.probeLimit
+        }
         breaker.expireWait()
         // An older PUT carries older totals: it must not arrive after the last one.
         abandonFlight()

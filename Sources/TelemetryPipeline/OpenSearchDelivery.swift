@@ -263,16 +263,20 @@ final class OpenSearchDelivery {
                 loop.cancel(id)
                 flights[id] = nil
                 release(flight)
-                if verdict == .stalled {
-                    breaker.failed(at: time.moment)
+                if stoodStill(verdict, time) {
                     notice(Notice(.warning, "opensearch_stalled", [("chunks", String(flight.chunks.count))]))
-                } else {
-                    breaker.abandoned()
                 }
             }
         }
-        if setup.checkStall(loop, time) { breaker.failed(at: time.moment) }
+        if let verdict = setup.checkStall(loop, time) { _ = stoodStill(verdict, time) }
         return shorter(wait, setup.isRunning ? .seconds(1) : nil)
+    }
+
+    /// - Returns: true when it counts against the back end.
+    private func stoodStill(_ verdict: StallWatch.Verdict, _ time: FlushTime) -> Bool {
+        if verdict == .lostInFreeze { return breaker.lostInFreeze(at: time.moment) }
+        breaker.failed(at: time.moment)
+        return true
     }
 
     /// Requests begun before go on; what they carry may travel a second time, and the first answer settles.
@@ -282,7 +286,8 @@ final class OpenSearchDelivery {
         spool.releaseAll()
         for id in flights.keys { flights[id]?.isOld = true }
         var phase = ShutdownPhase(deadline: deadline)
-        if breaker.looksDead { phase.probeUntil = time.moment + ShutdownPhase.probeLimit }
+        // Without a login nothing reaches the back end: a Secrets Manager that is down is waited for no longer.
+        if breaker.looksDead || credentials.isFailing { phase.probeUntil = time.moment + ShutdownPhase.probeLimit }
         breaker.expireWait()
         breaker.abandoned()
         shutdown = phase

@@ -88,6 +88,20 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
         #expect(breaker.refusal(at: moment(60_000)) == nil)
         #expect(breaker.isOpen)
     }
+
+    @Test func `a request lost in a freeze is no failure, every further one in a row is`() {
+        var breaker = CircuitBreaker(seed: 3)
+        var counted: [Bool] = []
+        for _ in 0..<3 { counted.append(breaker.lostInFreeze(at: moment(0))) }
+        #expect(counted == [false, true, true])
+        #expect(breaker.looksDead)
+        breaker.succeeded()
+        counted.append(breaker.lostInFreeze(at: moment(0)))
+        breaker.failed(at: moment(0))
+        counted.append(breaker.lostInFreeze(at: moment(0)))
+        #expect(counted.suffix(2) == [false, false], "an answer between them")
+        #expect(breaker.failures == 1)
+    }
 }
 
 @Suite struct ThawedClockTests {

@@ -49,6 +49,16 @@ final class DeliveryFixture {
             notice: { notices.add($0) })
     }
 
+    /// Lets time pass, and takes one step, without waiting for an answer.
+    func step(forward milliseconds: Int64) {
+        now += milliseconds
+        credentials.checkStall(time)
+        _ = logs.step(time, shuttingDown: logs.shutdown != nil)
+        for completion in loop.poll(timeout: .milliseconds(5)) where !credentials.handle(completion, at: time.moment) {
+            _ = logs.handle(completion, time)
+        }
+    }
+
     /// Lets time pass, and then turns until one request has been answered: a function that thaws for no longer.
     func request(forward milliseconds: Int64 = 31_000) {
         now += milliseconds
