@@ -10,7 +10,7 @@ import TelemetrySpool
 /// to be sent is in the spool alone.
 final class OpenSearchDelivery {
     /// How long the server may wait for a primary: below ``StallWatch/answering``.
-    private static let serverWaitSeconds = 30
+    private static let serverWaitSeconds = 5
 
     let spool: Spool
     private let policy: FlushPolicy

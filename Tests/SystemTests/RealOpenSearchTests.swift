@@ -44,7 +44,7 @@ struct RealOpenSearchTests {
         try load(8)
         stage.environment.thaw()
         eventually("documents arrive", within: .seconds(30)) {
-            ((try? documents(node.url, prefix)) ?? []).count > 20
+            node.count(prefix + "-*") > 20
         }
         if node.isOurs {
             node.crash()
@@ -56,7 +56,7 @@ struct RealOpenSearchTests {
         stage.environment.thaw()
         let acknowledged = stage.books.acknowledgedCount
         eventually("all of it is there before SHUTDOWN", within: .seconds(180)) {
-            ((try? documents(node.url, prefix)) ?? []).count >= acknowledged - 1
+            node.count(prefix + "-*") >= acknowledged - 1
         }
         let line = try stage.drainToTheEnd()
         let found = try documents(node.url, prefix)

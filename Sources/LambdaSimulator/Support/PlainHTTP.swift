@@ -55,6 +55,12 @@ extension RemoteSearch {
         package var source: [UInt8]
     }
 
+    /// Refreshes, then counts: for polling.
+    package func count(indices: String) throws -> Int {
+        _ = try post("/\(indices)/_refresh", nil)
+        return try post("/\(indices)/_count", nil)["count"]?.int ?? 0
+    }
+
     /// Refreshes, then scrolls through everything. Sources come back re-encoded, members in their order.
     package func hits(indices: String) throws -> [Hit] {
         _ = try post("/\(indices)/_refresh", nil)
@@ -68,6 +74,12 @@ extension RemoteSearch {
             }
             guard let scroll = page["_scroll_id"]?.text else { break }
             page = try post("/_search/scroll", ["scroll": "1m", "scroll_id": .string(scroll)])
+        }
+        // A server keeps at most 500 of them open.
+        if let scroll = page["_scroll_id"]?.text {
+            _ = try PlainHTTP.send(
+                "DELETE", url + "/_search/scroll", headers: ["Content-Type": "application/json"],
+                body: (["scroll_id": .string(scroll)] as JSONValue).encoded)
         }
         return hits
     }

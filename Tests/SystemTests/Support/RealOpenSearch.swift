@@ -90,6 +90,9 @@ final class RealOpenSearch {
             sourceLocation: sourceLocation)
     }
 
-    /// None while the index is closed, missing or without its shards.
+    /// Zero while the index is closed or missing.
+    func count(_ indices: String) -> Int { (try? RemoteSearch(url: url).count(indices: indices)) ?? 0 }
+
+    /// None while the index is closed or missing.
     func hits(_ indices: String) -> [RemoteSearch.Hit] { (try? RemoteSearch(url: url).hits(indices: indices)) ?? [] }
 }
