@@ -11,10 +11,19 @@ extension SpoolStore {
     /// Keeps documents for inspection, within their bound. Their count as `rejected` is the caller's, and stays when
     /// the bound makes them go.
     func insert(
-        _ rejects: [RejectedDocument], bytes: Int, createdMs: Int64, _ pending: inout Pending
+        _ rejects: [RejectedDocument], createdMs: Int64, _ pending: inout Pending
     ) throws(SpoolError) {
         guard !rejects.isEmpty else { return }
+        let bound = space.bound / Self.rejectShare
+        var dropped = 0
         for reject in rejects {
+            let bytes = Self.bytes(of: reject)
+            // It would take all others with it, and go itself.
+            guard bytes <= bound else {
+                dropped += 1
+                continue
+            }
+            pending.row.rejectBytes += bytes
             try connection.run(
                 """
                 INSERT INTO rejects (created_ms, document_id, index_name, status, reason, error_type, error_reason,
@@ -26,9 +35,7 @@ extension SpoolStore {
                     .text(reject.reason), .text(reject.errorType), .text(reject.errorReason), .blob(reject.content),
                 ], during: "reject")
         }
-        pending.row.rejectBytes += bytes
-        var dropped = 0
-        while pending.row.rejectBytes > space.bound / Self.rejectShare {
+        while pending.row.rejectBytes > bound {
             var oldest: (id: Int64, bytes: Int)?
             try connection.query(
                 """

@@ -245,7 +245,7 @@ extension SpoolStore {
         }
         try transaction(during: "salvage") { [rejects] pending throws(SpoolError) in
             for (reject, createdMs) in rejects {
-                try insert([reject], bytes: Self.bytes(of: reject), createdMs: createdMs, &pending)
+                try insert([reject], createdMs: createdMs, &pending)
             }
             pending.row.salvageCursor = ~last
         }

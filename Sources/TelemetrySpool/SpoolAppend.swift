@@ -60,7 +60,6 @@ extension SpoolStore {
         for index in batch.rejects.indices where batch.rejects[index].content.count > limit {
             batch.rejects[index].content.removeSubrange(limit...)
         }
-        let rejectBytes = batch.rejects.reduce(0) { $0 + Self.bytes(of: $1) }
         let need = need(of: batch)
         try prepareRoom(for: need)
         let now = options.wallClockMs()
@@ -71,7 +70,7 @@ extension SpoolStore {
             pending.ledger.add(batch.ledger)
             let kept = try makeRoom(pages: need.pages, for: batch.chunks, &pending)
             for chunk in kept { try insertChunk(chunk, createdMs: now, attempts: 0, retryAtMs: 0, &pending) }
-            try insert(batch.rejects, bytes: rejectBytes, createdMs: now, &pending)
+            try insert(batch.rejects, createdMs: now, &pending)
             if batch.state.heldParts != intake.heldParts { try save(batch.state.heldParts) }
             if let entered {
                 try BodyRing.save(entered, slot: slot, to: connection)

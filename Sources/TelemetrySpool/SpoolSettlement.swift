@@ -66,8 +66,7 @@ extension SpoolStore {
                     retryAtMs: max(1, requeued.retryAtMs), &pending)
             }
             for postponed in settlement.postponed { try postpone(postponed, &pending) }
-            try insert(
-                rejects, bytes: rejects.reduce(0) { $0 + Self.bytes(of: $1) }, createdMs: now, &pending)
+            try insert(rejects, createdMs: now, &pending)
             return counts
         }
         release(settlement.chunks.map(\.id))

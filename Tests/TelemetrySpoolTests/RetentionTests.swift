@@ -122,6 +122,22 @@ import Testing
         #expect(rejects.last?.id == 30)
     }
 
+    @Test func `a reject beyond their bound goes alone`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options(maximumBytes: 4 << 20))
+        try spool.opened()
+        try spool.append(chunks: [Fixtures.chunk(events: 4)])
+        let chunk = try #require(try spool.claimAll().first)
+        var settlement = Settlement()
+        let documents = ["{\"a\":1}", String(repeating: "x", count: 300_000), "{\"b\":2}"]
+        settlement.chunks = [
+            ChunkSettlement(id: chunk.id, delivered: 1, rejected: documents.map { Fixtures.reject($0) })
+        ]
+        _ = try spool.settle(settlement)
+        #expect(spool.books.ledger.total(.rejected) == 3)
+        #expect(try SpoolReader(copying: directory.spool).rejects(count: 9).map(\.document.content.count) == [7, 7])
+        #expect(world.notices.filter { $0.event == "rejects_dropped" }.flatMap { $0.fields.map(\.value) } == ["1"])
+    }
+
     @Test func `the WAL is checkpointed by the flush thread above 1 MiB and by an append only above 8 MiB`() throws {
         let spool = Spool(directory: directory.spool, options: world.options())
         try spool.opened()
