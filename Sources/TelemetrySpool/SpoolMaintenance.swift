@@ -60,18 +60,25 @@ extension SpoolStore {
         guard var counting = recount else { return false }
         var rows = 0
         try connection.query(
-            "SELECT id, events FROM chunks WHERE id > ? AND id < ? ORDER BY id LIMIT \(Self.recountRows)",
-            [.integer(counting.cursor), .integer(counting.end)], during: "recount"
+            """
+            SELECT id, events, lines_length, retry_at_ms FROM chunks WHERE id > ? AND id < ? ORDER BY id
+            LIMIT \(Self.recountRows)
+            """, [.integer(counting.cursor), .integer(counting.end)], during: "recount"
         ) { row in
-            counting.count(id: row.integer(0), events: row.int(1))
+            counting.count(
+                id: row.integer(0), sums: ChunkSums(chunks: 1, events: row.int(1), bytes: row.int(2)),
+                isWaiting: row.integer(3) > 0)
             rows += 1
             return true
         }
         recount = counting
         guard rows < Self.recountRows else { return true }
-        let missing = counting.missing
-        if missing != 0 {
-            try transaction(during: "recount") { pending throws(SpoolError) in
+        let missing = counting.missingEvents
+        if missing != 0 || counting.missing != ChunkSums() || counting.missingWaiting != ChunkSums() {
+            try transaction(during: "recount") { [counting] pending throws(SpoolError) in
+                // A backlog of rows that are not there would never be empty.
+                pending.row.total = pending.row.total - counting.missing
+                pending.row.waiting = pending.row.waiting - counting.missingWaiting
                 pending.ledger.add(-missing, .spooled)
                 if missing > 0 {
                     pending.ledger.add(missing, .discarded, LedgerReason.unaccounted)

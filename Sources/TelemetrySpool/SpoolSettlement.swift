@@ -124,6 +124,8 @@ extension SpoolStore {
             "UPDATE chunks SET attempts = ?, retry_at_ms = ? WHERE id = ?",
             [.integer(postponed.attempts), .integer(max(1, postponed.retryAtMs)), .integer(postponed.id)],
             during: "settle")
-        if !found.isWaiting { pending.row.waiting = pending.row.waiting + found.sums }
+        guard !found.isWaiting else { return }
+        pending.row.waiting = pending.row.waiting + found.sums
+        pending.postponed.append((postponed.id, found.sums))
     }
 }

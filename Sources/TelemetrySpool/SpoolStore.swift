@@ -129,7 +129,9 @@ extension SpoolStore {
         var row: EnvironmentRow
         var ledger = Ledger()
         /// Rows of `chunks` that go.
-        var removed: [(id: Int64, sums: ChunkSums)] = []
+        var removed: [(id: Int64, sums: ChunkSums, isWaiting: Bool)] = []
+        /// Those that wait for a retry now and did not before.
+        var postponed: [(id: Int64, sums: ChunkSums)] = []
         /// What there is to tell once it is true.
         var notices: [Notice] = []
         var hasEvicted = false
@@ -167,8 +169,9 @@ extension SpoolStore {
         row = pending.row
         for removed in pending.removed {
             claims[removed.id] = nil
-            recount?.removed(id: removed.id, events: removed.sums.events)
+            recount?.removed(id: removed.id, sums: removed.sums, isWaiting: removed.isWaiting)
         }
+        for postponed in pending.postponed { recount?.postponed(id: postponed.id, sums: postponed.sums) }
         oldest.value = nil
         nextRetry.value = nil
         return result
@@ -205,7 +208,7 @@ extension SpoolStore {
         try connection.run("DELETE FROM chunks WHERE id = ?", [.integer(id)], during: "delete")
         pending.row.total = pending.row.total - sums
         if isWaiting { pending.row.waiting = pending.row.waiting - sums }
-        pending.removed.append((id, sums))
+        pending.removed.append((id, sums, isWaiting))
     }
 
     /// Adds a row to `chunks`; `spooled` is the caller's. `environmentID` is given for a row of a former environment.
