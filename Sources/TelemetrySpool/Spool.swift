@@ -73,18 +73,23 @@ package final class Spool: Sendable {
                 if error == .corrupt { quarantine(&core) }
             }
             var notices: [Notice] = []
+            var broken: String?
             if let store = core.store {
                 notices = store.notices
                 store.notices.removeAll()
                 let books = store.books
                 published.withLock { $0 = books }
                 if store.isBroken {
-                    // Its last transaction could not be ended. Everything committed is in the file: open that again,
-                    // now or when the caller does.
-                    let path = store.file.path
-                    core.store = nil
-                    _ = open(path, &core)
+                    broken = store.file.path
+                    store.connection.close()
                 }
+            }
+            if let broken {
+                // Its last transaction could not be ended. Everything committed is in the file: open that again, now or
+                // when the caller does. The old store has to be gone: its lock would be in the way, and the close of its
+                // file would take the new one's.
+                core.store = nil
+                _ = open(broken, &core)
             }
             return (result, notices)
         }

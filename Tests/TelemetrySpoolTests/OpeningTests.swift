@@ -171,6 +171,34 @@ import Testing
         #expect(spool.open() == .resumed)
     }
 
+    @Test func `a connection whose transaction cannot be ended gives way to one that holds the file alone`() throws {
+        let spool = spool()
+        try spool.opened()
+        try spool.append(chunks: [Fixtures.chunk(seed: 1)])
+        let id = spool.environmentID
+        spool.withStoreForTest { $0.isBroken = true }
+        #expect(spool.isOpen)
+        #expect(spool.environmentID == id)
+        try spool.append(chunks: [Fixtures.chunk(seed: 2)])
+        #expect(try spool.claimAll().map(\.chunk.idsDigest) == [1, 2])
+        let other = Process()
+        other.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        other.arguments = [
+            "python3", "-c",
+            """
+            import sqlite3, sys
+            try: sqlite3.connect(sys.argv[1], timeout=0).execute('SELECT count(*) FROM chunks').fetchall()
+            except sqlite3.OperationalError as error: print(error)
+            """, directory.database,
+        ]
+        let output = Pipe()
+        other.standardOutput = output
+        try other.run()
+        let said = output.fileHandleForReading.readDataToEndOfFile()
+        other.waitUntilExit()
+        #expect(String(decoding: said, as: UTF8.self) == "database is locked\n")
+    }
+
     @Test func `opening takes the same time whatever the backlog`() throws {
         func openingTime(_ path: String) throws -> Duration {
             var best = Duration.seconds(100)
