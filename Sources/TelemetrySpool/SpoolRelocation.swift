@@ -1,3 +1,4 @@
+import CSQLite
 import Glibc
 import TelemetryModel
 
@@ -82,11 +83,24 @@ extension SpoolStore {
         CrashPoint.reach(.relocateCopied)
         Spool.finishRelocation(to: path)
         CrashPoint.reach(.relocateRenamed)
-        let (connection, file) = try Spool.connect(path: path, vfs: options.vfs)
+        let (connection, file) = try Self.connect(copy: path, vfs: options.vfs)
         // The old connection closes before its file does, which would drop its locks.
         self.connection = connection
         self.file = file
         space.reopened()
+    }
+
+    /// Opens the copy, if that is what lies there: between the renames the function may have deleted it, and an empty
+    /// database in its place would take what comes next while the old one, which has everything, was dropped.
+    private static func connect(copy path: String, vfs: String?) throws(SpoolError) -> (Connection, SpoolFile) {
+        do throws(SpoolError) {
+            let opened = try Spool.connect(path: path, vfs: vfs)
+            guard try EnvironmentRow.load(from: opened.0) != nil else { throw .corrupt }
+            return opened
+        } catch {
+            // What is unreadable is not the open database.
+            throw error.isUnreadable ? .io(code: SQLITE_CANTOPEN, during: "relocate") : error
+        }
     }
 
     /// What is being salvaged has no name any more: it is read on, but would end with the process.

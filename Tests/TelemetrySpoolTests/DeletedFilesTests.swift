@@ -88,6 +88,28 @@ import Testing
         #expect(try successor.claimAll().map(\.chunk.idsDigest) == [1, 2])
     }
 
+    @Test(arguments: [
+        nil, "somebody's text, as long as the header of a database would be: \(String(repeating: "x", count: 100))",
+    ])
+    func `a copy that vanishes before it is opened leaves the old files in use`(replacement: String?) throws {
+        let disk = try FaultyDisk()
+        let spool = Spool(directory: directory.spool, options: world.options(vfs: disk.name))
+        try spool.opened()
+        let id = spool.environmentID
+        try spool.append(chunks: [Fixtures.chunk(seed: 1)])
+        try delete(.both)
+        disk.replaceAtOpen(directory.database, with: replacement)
+        spool.verifyFile(nowMs: 5000)
+        #expect(world.notices.map(\.event) == ["spool_relocation_failed"])
+        try spool.append(chunks: [Fixtures.chunk(seed: 2)])
+        spool.verifyFile(nowMs: 6000)
+        #expect(world.notices.map(\.event) == ["spool_relocation_failed", "spool_relocated"])
+        #expect(spool.environmentID == id)
+        let successor = Spool(directory: try directory.copyOfSpool(), options: world.options())
+        #expect(successor.open() == .resumed)
+        #expect(try successor.claimAll().map(\.chunk.idsDigest) == [1, 2])
+    }
+
     @Test func `a copy that was complete when the process was killed is used`() throws {
         do {
             let spool = Spool(directory: directory.spool, options: world.options())

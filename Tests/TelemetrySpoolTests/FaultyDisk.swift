@@ -24,6 +24,7 @@ final class FaultyDisk: Sendable {
         var failing: Range<Int> = 0..<0
         var refusesGrowth = false
         var unreadable: (suffix: String, code: Int32)?
+        var replaced: (path: String, text: String?)?
         var bytesWritten: [Int32: Int] = [:]
     }
 
@@ -44,6 +45,9 @@ final class FaultyDisk: Sendable {
         vfs.pointee.pAppData = Unmanaged.passUnretained(self).toOpaque()
         vfs.pointee.xOpen = { vfs, name, file, flags, outFlags in
             guard let vfs, let file, let base = sqlite3_vfs_find(nil) else { return SQLITE_ERROR }
+            if let disk = vfs.pointee.pAppData, let name {
+                Unmanaged<FaultyDisk>.fromOpaque(disk).takeUnretainedValue().replace(name)
+            }
             let real = FaultyFile.real(file)
             real.pointee.pMethods = nil
             let code = base.pointee.xOpen(base, name, real, flags, outFlags)
@@ -88,6 +92,22 @@ final class FaultyDisk: Sendable {
     fileprivate func readFault(_ path: UnsafePointer<CChar>?) -> Int32? {
         guard let path, let unreadable = state.withLock({ $0.unreadable }) else { return nil }
         return String(cString: path).hasSuffix(unreadable.suffix) ? unreadable.code : nil
+    }
+
+    /// Before the file at this path is opened next it is deleted, and this text, if any, put in its place.
+    func replaceAtOpen(_ path: String, with text: String?) { state.withLock { $0.replaced = (path, text) } }
+
+    fileprivate func replace(_ path: UnsafePointer<CChar>) {
+        let replaced = state.withLock { state in
+            guard state.replaced?.path == String(cString: path) else { return nil as (path: String, text: String?)? }
+            defer { state.replaced = nil }
+            return state.replaced
+        }
+        guard let replaced else { return }
+        unlink(replaced.path)
+        if let text = replaced.text {
+            _ = FileManager.default.createFile(atPath: replaced.path, contents: Data(text.utf8))
+        }
     }
 
     /// From now no file gets a block it does not have.
