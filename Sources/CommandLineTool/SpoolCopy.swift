@@ -23,7 +23,8 @@ enum SpoolCopy {
             "\(path) cannot be read, or not copied to /tmp."
         case .internal(let what) where what.description == "not_a_spool":
             "\(path) is no spool, or one of another version of permafrost."
-        case .busy, .io, .internal, .notOpen, .stale: "\(path) cannot be read (\(error))."
+        case .busy: "\(path) changed whenever it was copied: its process is busy, try again."
+        case .io, .internal, .notOpen, .stale: "\(path) cannot be read (\(error))."
         }
     }
 }

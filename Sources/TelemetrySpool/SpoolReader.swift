@@ -57,20 +57,30 @@ package final class SpoolReader {
 
     private static func open(copyOf source: String, in directory: String) throws(SpoolError) -> Connection {
         let copy = directory + "/spool.db"
-        // A checkpoint between the two copies would leave them at odds: then once more.
-        for _ in 0..<5 {
-            let before = SpoolFile.head(of: source + "-wal", count: 32)
-            guard SpoolFile.copy(source, to: copy) else { throw .io(code: SQLITE_CANTOPEN, during: "copy") }
-            unlink(copy + "-wal")
-            _ = SpoolFile.copy(source + "-wal", to: copy + "-wal")
-            if SpoolFile.head(of: source + "-wal", count: 32) == before { break }
-        }
+        try copyPair(of: source, to: copy)
         let connection = try Connection(path: copy, access: .readWrite, vfs: nil)
         try connection.run("PRAGMA locking_mode = EXCLUSIVE", during: "open")
         guard try connection.integer("PRAGMA application_id", during: "open") == SpoolSchema.applicationID,
             try connection.integer("PRAGMA user_version", during: "open") == SpoolSchema.version
         else { throw .internal("not_a_spool") }
         return connection
+    }
+
+    /// Copies a database and its WAL as they were at one moment.
+    static func copyPair(
+        of source: String, to copy: String, with copyFile: (String, String) -> Bool = SpoolFile.copy(_:to:)
+    ) throws(SpoolError) {
+        // A WAL that starts again between the two copies would leave them at odds: then once more.
+        for _ in 0..<5 {
+            let before = SpoolFile.head(of: source + "-wal", count: 32)
+            guard copyFile(source, copy) else { throw .io(code: SQLITE_CANTOPEN, during: "copy") }
+            unlink(copy + "-wal")
+            if QuarantineFiles.exists(source + "-wal"), !copyFile(source + "-wal", copy + "-wal") {
+                throw .io(code: SQLITE_CANTOPEN, during: "copy")
+            }
+            if SpoolFile.head(of: source + "-wal", count: 32) == before { return }
+        }
+        throw .busy
     }
 
     private static func remove(_ directory: String) {

@@ -1,7 +1,9 @@
+import CSQLite
 import Foundation
 import TelemetryModel
-import TelemetrySpool
 import Testing
+
+@testable import TelemetrySpool
 
 /// What the command line sees, on a copy, while the spool is in use.
 @Suite struct SpoolReaderTests {
@@ -38,6 +40,46 @@ import Testing
         }
         let left = try FileManager.default.contentsOfDirectory(atPath: directory.path)
         #expect(left == ["spool"])
+    }
+
+    @Test func `a WAL that cannot be copied is an error, for without it the spool would look older`() throws {
+        do {
+            let spool = Spool(directory: directory.spool, options: world.options())
+            try spool.opened()
+            try spool.append(chunks: [Fixtures.chunk()])
+        }
+        unlink(directory.wal)
+        try FileManager.default.createDirectory(atPath: directory.wal, withIntermediateDirectories: false)
+        #expect(throws: SpoolError.io(code: SQLITE_CANTOPEN, during: "copy")) {
+            try SpoolReader(copying: directory.spool, scratch: directory.path)
+        }
+    }
+
+    @Test func `a spool that changes whenever it is copied is busy`() throws {
+        let spool = Spool(directory: directory.spool, options: world.options())
+        try spool.opened()
+        try spool.append(chunks: [Fixtures.chunk()])
+        let copy = directory.path + "/copy.db"
+        var copies = 0
+        func change(upTo count: Int) throws {
+            copies = 0
+            try SpoolReader.copyPair(of: directory.database, to: copy) { source, target in
+                let isCopied = SpoolFile.copy(source, to: target)
+                if source == directory.wal {
+                    copies += 1
+                    if copies <= count {
+                        try? directory.overwrite(directory.wal, at: 16, with: [UInt8(copies)])
+                    }
+                }
+                return isCopied
+            }
+        }
+        #expect(throws: SpoolError.busy) { try change(upTo: 5) }
+        #expect(copies == 5)
+        try change(upTo: 4)
+        #expect(copies == 5)
+        try change(upTo: 0)
+        #expect(copies == 1)
     }
 
     @Test func `what is no spool is refused`() throws {
