@@ -57,14 +57,18 @@ struct ReplayCommand {
             try documents.rejects(reader) { replay.add($0) }
             if sendsBacklog { try documents.backlog(reader) { replay.add($0) } }
             replay.finish()
-            return report(replay, documents, on: console)
+            let held = sendsBacklog ? try reader.summary().heldParts : 0
+            return report(replay, documents, held: held, on: console)
         } catch {
             console.complain(SpoolCopy.sentence(error, path))
             return CommandLineTool.ExitCode.failure
         }
     }
 
-    private func report(_ replay: BulkReplay, _ documents: SpooledDocuments, on console: Console) -> Int32 {
+    /// - Parameter held: parts of cut records that wait for their other half, and are no documents yet.
+    private func report(
+        _ replay: BulkReplay, _ documents: SpooledDocuments, held: Int, on console: Console
+    ) -> Int32 {
         console.write("taken     \(replay.taken)  (stored now, or there already)\n")
         for (cause, count) in replay.refused.sorted(by: { $0.key < $1.key }) {
             console.write("refused   \(count)  \(SpoolContents.printable(cause))\n")
@@ -74,9 +78,13 @@ struct ReplayCommand {
             console.write("raw       \(documents.rawRejects)  no documents: 'inspect --rejects --json' shows them\n")
         }
         if documents.damagedChunks > 0 { console.write("damaged   \(documents.damagedChunks) chunks\n") }
+        if held > 0 {
+            console.write("held      \(held)  parts of cut records, which the extension itself delivers\n")
+        }
         if let stopped = replay.stopped { console.complain("Gave up: \(stopped).") }
         let isWhole =
             replay.refused.isEmpty && replay.unsent == 0 && documents.rawRejects == 0 && documents.damagedChunks == 0
+            && held == 0
         return isWhole ? CommandLineTool.ExitCode.success : CommandLineTool.ExitCode.failure
     }
 }

@@ -28,6 +28,26 @@ import Testing
         #expect(disk.spool.books.ledger.total(.spooled) == 1)
     }
 
+    @Test func `held parts are named, for they are not sent with the backlog`() throws {
+        let back = try FakeOpenSearch()
+        defer { back.stop() }
+        let disk = try SpoolOnDisk()
+        try disk.append([("e-1-0", #"{"a":1}"#)])
+        let ticket = try disk.spool.beginAppend()
+        var batch = EncodedBatch(state: ticket.state)
+        batch.state.heldParts = [HeldPart(envelope: [1], value: [2], parts: 1, receivedMs: 0)]
+        batch.ledger.add(1, .received)
+        batch.ledger.add(1, .spooled)
+        try disk.spool.append(batch)
+        let backlog = Ran("replay", disk.path, "--backlog", "--url", back.url)
+        #expect(backlog.code == 1)
+        #expect(backlog.output.contains("taken     1 "))
+        #expect(backlog.output.contains("held      1 "))
+        let rejects = Ran("replay", disk.path, "--url", back.url)
+        #expect(rejects.code == 0)
+        #expect(!rejects.output.contains("held"))
+    }
+
     @Test func `what is not taken is counted by cause and makes the exit code 1`() throws {
         let server = try FakeOpenSearch()
         defer { server.stop() }
