@@ -56,7 +56,8 @@ extension Spool {
         (try? withStore { store throws(SpoolError) in try store.backlog() }) ?? Backlog()
     }
 
-    private func discardCorrupt(_ id: Int64) {
+    /// Discards a claimed chunk whose content turned out not to be what its numbers say.
+    package func discardCorrupt(_ id: Int64) {
         // When this fails the chunk stays claimed, so nobody sends it, until the process ends.
         try? withStore { store throws(SpoolError) in
             try store.transaction(during: "discard") { pending throws(SpoolError) in
@@ -231,13 +232,12 @@ extension SpoolStore {
 extension StoredChunk {
     /// A row of `created_ms, priority, events, lines_length, attempts, stored_crc, lines_crc, ids_digest, indices, stored`.
     init(_ row: SQLRow, id: Int64) {
-        self.init(
-            id: id,
-            chunk: Chunk(
-                stored: row.blob(9), storedCRC: UInt32(truncatingIfNeeded: row.integer(5)),
-                linesCRC: UInt32(truncatingIfNeeded: row.integer(6)), linesLength: row.int(3), events: row.int(2),
-                priority: Priority(rawValue: row.int(1)) ?? .line, idsDigest: UInt64(bitPattern: row.integer(7)),
-                indices: (row.text(8) ?? "").split(separator: ",").map(String.init)),
-            createdMs: Int64(row.int(0)), attempts: row.int(4))
+        var chunk = Chunk(
+            stored: row.blob(9), storedCRC: 0, linesCRC: UInt32(truncatingIfNeeded: row.integer(6)),
+            linesLength: row.int(3), events: row.int(2), priority: Priority(rawValue: row.int(1)) ?? .line,
+            idsDigest: UInt64(bitPattern: row.integer(7)),
+            indices: (row.text(8) ?? "").split(separator: ",").map(String.init))
+        chunk.storedCRC = chunk.unsealed(UInt32(truncatingIfNeeded: row.integer(5)))
+        self.init(id: id, chunk: chunk, createdMs: Int64(row.int(0)), attempts: row.int(4))
     }
 }

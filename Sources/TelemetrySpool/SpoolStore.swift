@@ -70,8 +70,8 @@ final class SpoolStore {
             try former[index].metrics.load(instance: former[index].instance, from: connection)
         }
         self.recount = Recount(
-            end: row.nextChunk,
-            expected: ledger.total(.spooled) - intake.heldParts.count - row.salvageEvents)
+            end: row.nextChunk, events: ledger.total(.spooled) - intake.heldParts.count - row.salvageEvents,
+            total: row.total, waiting: row.waiting)
     }
 
     static let numbersSkippedAtOpen: UInt64 = 65_536
@@ -223,7 +223,7 @@ extension SpoolStore {
             [
                 .integer(id), .integer(createdMs), .integer(chunk.priority.rawValue), .integer(chunk.events),
                 .integer(chunk.linesLength), .integer(attempts), .integer(retryAtMs),
-                .integer(Int64(chunk.storedCRC)), .integer(Int64(chunk.linesCRC)),
+                .integer(Int64(chunk.sealedCRC)), .integer(Int64(chunk.linesCRC)),
                 .integer(Int64(bitPattern: chunk.idsDigest)), .text(chunk.indices.joined(separator: ",")),
                 .optional(environmentID ?? pending.row.environmentID?.text), .blob(chunk.stored),
             ], during: "insert")

@@ -17,6 +17,26 @@ package struct StoredChunk: Sendable {
     }
 }
 
+extension Chunk {
+    /// What stands in `stored_crc`: the CRC of the stored bytes, turned by the numbers that say what they are. Damage to
+    /// one of these shows where damage to the bytes does, and never reaches a request that nobody could settle.
+    var sealedCRC: UInt32 { storedCRC ^ seal }
+
+    /// Takes the turn back: the CRC that the bytes must have if these numbers are those that were written.
+    func unsealed(_ sealed: UInt32) -> UInt32 { sealed ^ seal }
+
+    private var seal: UInt32 {
+        var mixed: UInt64 = 0
+        for number in [
+            UInt64(linesCRC), UInt64(bitPattern: Int64(linesLength)), UInt64(bitPattern: Int64(events)), idsDigest,
+        ] {
+            mixed = (mixed ^ number) &* 0x9e37_79b9_7f4a_7c15
+            mixed ^= mixed >> 29
+        }
+        return UInt32(truncatingIfNeeded: mixed ^ mixed >> 32)
+    }
+}
+
 /// In which order chunks are claimed.
 package enum ClaimOrder: Sendable {
     /// Due rows only. Rows whose retry is due get up to half of the request, rows that were never tried the rest, each
