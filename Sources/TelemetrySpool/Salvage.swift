@@ -219,6 +219,7 @@ extension SpoolStore {
             bytes += chunk.stored.chunk.stored.count
             chunks.append(chunk)
         }
+        try prepareRoomOnDisk(pages: bytes / SpoolSchema.pageSize + chunks.count + 12)
         try transaction(during: "salvage") { [chunks, last] pending throws(SpoolError) in
             for chunk in chunks {
                 try insertChunk(
@@ -238,12 +239,18 @@ extension SpoolStore {
 
     private func salvageRejects(_ salvage: Salvage, after cursor: Int64) throws(SpoolError) -> Bool {
         let ids = try salvage.ids(of: "rejects", after: cursor, count: Self.salvagedRows)
-        guard let last = ids.last else { return false }
+        guard !ids.isEmpty else { return false }
         var rejects: [(reject: RejectedDocument, createdMs: Int64)] = []
-        for id in ids {
-            if let reject = try salvage.reject(id: id) { rejects.append(reject) }
+        var bytes = 0
+        var last = cursor
+        for id in ids where bytes < Self.blobBytesPerHold {
+            last = id
+            guard let reject = try salvage.reject(id: id) else { continue }
+            bytes += Self.bytes(of: reject.reject)
+            rejects.append(reject)
         }
-        try transaction(during: "salvage") { [rejects] pending throws(SpoolError) in
+        try prepareRoomOnDisk(pages: bytes / SpoolSchema.pageSize + rejects.count + 12)
+        try transaction(during: "salvage") { [rejects, last] pending throws(SpoolError) in
             for (reject, createdMs) in rejects {
                 try insert([reject], createdMs: createdMs, &pending)
             }

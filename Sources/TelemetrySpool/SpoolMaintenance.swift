@@ -48,6 +48,8 @@ extension SpoolStore {
     func maintain(mayShrink: Bool, isDelivering: Bool) throws(SpoolError) -> Bool {
         if connection.framesInWAL > Self.checkpointFrames { try checkpoint() }
         space.measure()
+        // What is only evidence is the first that the function gets back.
+        if space.isShort, discardEvidence() { return true }
         if isSalvageDue, try salvageSliceOrLater() { return true }
         if recount != nil { return try recountSlice() }
         if try discardAboveBound() { return true }
@@ -87,6 +89,8 @@ extension SpoolStore {
                     pending.ledger.add(-missing, .received)
                 }
             }
+        }
+        if missing != 0 {
             notices.append(Notice(.error, "recount", [(name: "unaccounted", value: String(missing))]))
         }
         recount = nil

@@ -40,6 +40,21 @@ extension SpoolStore {
         guard space.walFrames == 0, walBytes <= spare else { throw .full }
     }
 
+    /// For rows that had their place within the bound before: the disk alone decides whether they may have it again while
+    /// the file they come from is still there.
+    func prepareRoomOnDisk(pages: Int) throws(SpoolError) {
+        func fits() throws(SpoolError) -> Bool {
+            let counts = try pageCounts()
+            let grown = max(0, pages - counts.free) * SpoolSchema.pageSize + space.walGrowth(frames: pages)
+            return grown <= 0 || grown <= space.spare(pages: counts.all)
+        }
+        space.measure()
+        if try fits() { return }
+        space.measure(now: true)
+        if space.walFrames > 0 { try? checkpoint() }
+        guard try fits() else { throw .full }
+    }
+
     /// Inside a transaction that needs `pages`: discards whole chunks of the lowest priority, oldest first, claimed ones
     /// passed over, until it has them. A new chunk of lower priority than everything stored is itself the one.
     ///

@@ -1,5 +1,6 @@
 import CSQLite
 import Foundation
+import Synchronization
 import TelemetryModel
 import Testing
 
@@ -367,6 +368,94 @@ extension QuarantineTests {
         #expect(spool.books.ledger.total(.discarded) == 0)
         #expect(spool.books.ledger.imbalance == 0)
         #expect(world.notices.contains { $0.event == "spool_salvage_postponed" })
+    }
+
+    private func setAside() {
+        for suffix in ["", "-wal", "-mark"] {
+            rename(directory.database + suffix, directory.spool + "/quarantine.db" + suffix)
+        }
+    }
+
+    @Test func `a salvage takes no room that the function needs, and goes on as soon as there is some`() throws {
+        do {
+            let spool = spool()
+            try spool.opened()
+            for seed in 0..<100 { try spool.append(chunks: [Fixtures.chunk(events: 1, bytes: 100_000, seed: seed)]) }
+        }
+        setAside()
+        world.total.store(512 << 20, ordering: .relaxed)
+        world.free.store(40 << 20, ordering: .relaxed)
+        let spool = spool()
+        #expect(spool.open() == .quarantined)
+        func files() -> Int { directory.size(directory.database) + directory.size(directory.wal) }
+        salvageAll(spool)
+        let first = spool.backlog().chunks
+        #expect((10..<50).contains(first))
+        #expect(files() <= SpaceMeter.floor)
+        #expect(world.notices.contains { $0.event == "spool_salvage_postponed" })
+        // What is delivered leaves its place to the next.
+        try spool.deliver(try spool.claimAll())
+        world.advance(1000)
+        salvageAll(spool)
+        #expect((10..<50).contains(spool.backlog().chunks))
+        #expect(files() <= SpaceMeter.floor)
+        world.free.store(400 << 20, ordering: .relaxed)
+        world.advance(1000)
+        salvageAll(spool)
+        #expect(spool.backlog().chunks == 100 - first)
+        #expect(spool.books.ledger.total(.discarded) == 0)
+        #expect(spool.books.ledger.imbalance == 0)
+    }
+
+    @Test(arguments: ["events = 7", "lines_length = 10", "lines_crc = 1", "ids_digest = 5"], [false, true])
+    func `a chunk whose numbers are damaged is corrupt`(damage: String, isQuarantined: Bool) throws {
+        do {
+            let spool = spool()
+            try spool.opened()
+            for seed in 11...13 { try spool.append(chunks: [Fixtures.chunk(events: 10, seed: seed)]) }
+        }
+        try directory.execute("UPDATE chunks SET \(damage) WHERE id = 2")
+        if isQuarantined { setAside() }
+        let spool = spool()
+        try spool.opened()
+        salvageAll(spool)
+        #expect(try spool.claimAll().map(\.chunk.idsDigest) == [11, 13])
+        #expect(spool.books.ledger[.spooled, ""] == 20)
+        #expect(spool.books.ledger.total(.discarded) == 10)
+        #expect(
+            spool.books.ledger[.discarded, LedgerReason.corrupt] == (damage == "events = 7" && !isQuarantined ? 7 : 10))
+        #expect(spool.backlog().total.chunks == 2)
+    }
+
+    @Test func `rejects are salvaged a few at a time, and evidence goes when the disk runs short`() throws {
+        do {
+            let spool = spool()
+            try spool.opened()
+            for _ in 0..<20 {
+                try spool.append(chunks: []) { batch in
+                    batch.rejects = (0..<2).map { _ in Fixtures.reject(String(repeating: "x", count: 50_000)) }
+                    batch.ledger.add(2, .received)
+                    batch.ledger.add(2, .rejected, LedgerReason.document)
+                }
+            }
+        }
+        setAside()
+        let spool = spool()
+        #expect(spool.open() == .quarantined)
+        var known: Int64 = 0
+        while spool.maintain(nowMs: 0).hasMore {
+            let count = try spool.withStore { store throws(SpoolError) in
+                try store.connection.integer("SELECT count(*) FROM rejects", during: "test") ?? 0
+            }
+            #expect(count - known <= 6)
+            known = count
+        }
+        #expect(known == 40)
+        #expect(FileManager.default.fileExists(atPath: directory.spool + "/corrupt.db"))
+        world.free.store(40 << 20, ordering: .relaxed)
+        world.advance(2000)
+        _ = spool.maintain(nowMs: 0)
+        #expect(!FileManager.default.fileExists(atPath: directory.spool + "/corrupt.db"))
     }
 
     enum Deletion: CaseIterable {
