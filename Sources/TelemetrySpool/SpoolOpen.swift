@@ -21,14 +21,16 @@ extension Spool {
             switch FileKind(path: path) {
             case .foreign:
                 continue
-            case .directory:
-                return .failed("There is a directory where the spool's file should be: remove it.")
             case .missing, .candidate:
                 QuarantineFiles.finishMove(path, to: QuarantineFiles.salvaging(directory))
-                if let opening = open(path, &core) { return opening }
+                guard let opening = open(path, &core) else { continue }
+                if name != Self.fileNames[0] {
+                    core.store?.notices.append(Notice(.warning, "spool_name_taken", [(name: "file", value: name)]))
+                }
+                return opening
             }
         }
-        return .failed("Every file name of the spool is taken by files that are not ours: remove them.")
+        return .failed("Every file name of the spool is taken by what is not ours: remove it.")
     }
 
     /// The first is the usual one; the others stand in when files we must not touch have it.
@@ -36,8 +38,8 @@ extension Spool {
 
     /// What lies at the place of the file, by what its first page says.
     private enum FileKind {
-        case missing, candidate, directory
-        /// A readable database of somebody else, or of a newer version of ours: left alone.
+        case missing, candidate
+        /// A readable database of somebody else, or of a newer version of ours, or a directory: left alone.
         case foreign
 
         init(path: String) {
@@ -47,7 +49,7 @@ extension Spool {
                 return
             }
             guard status.st_mode & S_IFMT != S_IFDIR else {
-                self = .directory
+                self = .foreign
                 return
             }
             self = .candidate

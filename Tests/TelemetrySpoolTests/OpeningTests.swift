@@ -31,14 +31,32 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: directory.spool))
     }
 
-    @Test func `a directory in place of the file fails until it is gone`() throws {
+    @Test func `a directory in place of the file is left alone, and another file is used`() throws {
         try FileManager.default.createDirectory(atPath: directory.database, withIntermediateDirectories: true)
+        do {
+            let spool = spool()
+            #expect(spool.open() == .fresh)
+            try spool.append(chunks: [Fixtures.chunk()])
+        }
+        #expect(world.notices.map(\.event) == ["spool_name_taken"])
+        #expect(FileManager.default.fileExists(atPath: directory.spool + "/spool-1.db"))
+        let successor = spool()
+        #expect(successor.open() == .resumed)
+        #expect(try successor.claimAll().count == 1)
+        #expect(try SpoolReader.copying(spoolAt: directory.spool).summary().spooled.chunks == 1)
+    }
+
+    @Test func `directories in place of all files fail until one is gone`() throws {
+        for name in Spool.fileNames {
+            try FileManager.default.createDirectory(
+                atPath: directory.spool + "/" + name, withIntermediateDirectories: true)
+        }
         let spool = spool()
         guard case .failed(let reason) = spool.open() else {
             Issue.record("opened a directory")
             return
         }
-        #expect(reason.contains("directory"))
+        #expect(reason.contains("remove"))
         try FileManager.default.removeItem(atPath: directory.database)
         #expect(spool.open() == .fresh)
     }
