@@ -84,7 +84,8 @@ final class MetricPush {
                 shutdown?.gaveUp = true
             }
         }
-        if let wait = checkFlight(time) { return wait }
+        let cleaningWait = cleaning.checkStall(loop, time)
+        if let wait = checkFlight(time) { return shorter(wait, cleaningWait) }
         if shutdown?.gaveUp == true { return nil }
         if let shutdown, shutdown.pushed, !shutdown.mayRepeat { return nil }
         guard spool.isOpen, hasChange else {
@@ -191,7 +192,7 @@ final class MetricPush {
 
     func froze(_ time: FlushTime) {
         flight?.transfer.froze(time)
-        cleaning.froze(loop)
+        cleaning.froze(time)
     }
 
     func beginShutdown(_ time: FlushTime, until deadline: Moment) {
@@ -289,6 +290,6 @@ final class MetricPush {
             case .ready(let authentication) = authentication(time)
         else { return nil }
         return cleaning.step(
-            function: function.value, instance: instance, authentication: authentication, loop: loop, at: time.moment)
+            function: function.value, instance: instance, authentication: authentication, loop: loop, time)
     }
 }
