@@ -15,12 +15,14 @@ struct BulkFlight {
 
 /// Takes the answer as it arrives. A class, because the transfer's closure and the flight share it.
 final class AnswerReader {
-    private var parser = BulkResponseParser()
+    private var parser: BulkResponseParser
     private var received = 0
     private let limit: Int
 
-    /// - Parameter events: documents in the request; an answer of more than 4 KiB for each is none.
+    /// - Parameter events: documents in the request; an answer of more than 4 KiB for each is none, and items beyond
+    ///   them are not kept.
     init(events: Int) {
+        parser = BulkResponseParser(maximumItems: events)
         limit = (1 << 20) + events * 4096
     }
 

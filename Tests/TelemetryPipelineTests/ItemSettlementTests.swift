@@ -153,3 +153,15 @@ import Testing
         #expect(!suspects.isGuilty(7))
     }
 }
+
+@Suite struct AnswerReaderTests {
+    @Test func `of an answer with more items than documents were sent no more than these are kept`() {
+        let reader = AnswerReader(events: 2)
+        let item = #"{"create":{"_id":"x","status":500,"error":{"type":"t","reason":"r"}}}"#
+        let items = Array(repeating: item, count: 100).joined(separator: ",")
+        let answer = Array(#"{"errors":true,"items":[\#(items)]}"#.utf8)
+        #expect(answer.withUnsafeBytes { reader.feed($0) })
+        #expect(reader.answer.failed.count == 2)
+        #expect(reader.answer.items == 100)
+    }
+}
