@@ -80,11 +80,10 @@ struct ItemSettlement {
                 position += stored.chunk.events
                 continue
             }
-            let lines = try Inflater.inflate(stored: stored.chunk.stored, length: stored.chunk.linesLength)
+            let (lines, documents) = try stored.documents()
             var outcome = ChunkSettlement(id: stored.id, delivered: 0)
             var unconfirmed = 0
             var kept: [(BulkLines.Document, Way, [UInt8]?)] = []
-            let documents = BulkLines(lines)
             for document in documents {
                 position += 1
                 let id = Array(lines[document.id])
@@ -148,8 +147,8 @@ struct ItemSettlement {
 
     /// Two halves of a chunk that the back end finds too large, or that holds one poisoned document among others.
     func split(_ stored: StoredChunk) throws -> Settlement {
-        let lines = try Inflater.inflate(stored: stored.chunk.stored, length: stored.chunk.linesLength)
-        let documents = Array(BulkLines(lines))
+        let (lines, parsed) = try stored.documents()
+        let documents = Array(parsed)
         let middle = documents.count / 2
         var settlement = Settlement()
         settlement.chunks = [ChunkSettlement(id: stored.id, delivered: 0, requeued: stored.chunk.events)]
@@ -176,9 +175,8 @@ struct ItemSettlement {
     func rejectAll(
         _ stored: StoredChunk, status: Int, reason: String, type: String, text: String
     ) throws -> Settlement {
-        let lines = try Inflater.inflate(stored: stored.chunk.stored, length: stored.chunk.linesLength)
+        let (lines, documents) = try stored.documents()
         var outcome = ChunkSettlement(id: stored.id, delivered: 0)
-        let documents = BulkLines(lines)
         for document in documents {
             outcome.rejected.append(
                 RejectedDocument(
@@ -257,5 +255,28 @@ struct ItemSettlement {
         RejectedDocument(
             id: documents.text(document.id), index: documents.text(document.index), status: item.status,
             reason: reason, errorType: item.type, errorReason: item.reason, content: line)
+    }
+}
+
+extension StoredChunk {
+    /// The lines, and the documents in them: as many as the chunk was stored with, or it throws.
+    func documents() throws(DeflateError) -> (lines: [UInt8], documents: BulkLines) {
+        let lines = try Inflater.inflate(stored: chunk.stored, length: chunk.linesLength)
+        let documents = BulkLines(lines)
+        guard documents.reduce(0, { count, _ in count + 1 }) == chunk.events else { throw .length }
+        return (lines, documents)
+    }
+
+    /// True when no try will ever read what the chunk was stored with.
+    var isCorrupt: Bool {
+        do throws(DeflateError) {
+            _ = try documents()
+            return false
+        } catch {
+            return switch error {
+            case .corrupt, .length, .tooLarge: true
+            case .outOfMemory, .level, .internal: false
+            }
+        }
     }
 }

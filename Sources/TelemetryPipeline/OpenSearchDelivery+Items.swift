@@ -40,6 +40,13 @@ extension OpenSearchDelivery {
             do {
                 result = try settler.settle(flight.chunks, answer, byPosition: !flight.withIDs, skipping: gone)
             } catch {
+                let left = flight.chunks.filter { !gone.contains($0.id) }
+                let corrupt = discardCorrupt(left)
+                // Without ids nobody can say any more which item is whose.
+                if !corrupt.isEmpty, flight.withIDs {
+                    gone.formUnion(corrupt)
+                    continue
+                }
                 release(flight)
                 failed(time)
                 notice(Notice(.error, "settle_failed", [("cause", "\(error)")]))
@@ -57,6 +64,18 @@ extension OpenSearchDelivery {
             if conflicting.isEmpty { return }
             gone.formUnion(conflicting)
         }
+        if !counted { breaker.abandoned() }
+    }
+
+    /// Discards those of the chunks that do not hold what they were stored with: no try would ever get them out of the
+    /// way of the others.
+    /// - Returns: their ids.
+    func discardCorrupt(_ chunks: [StoredChunk]) -> [Int64] {
+        let corrupt = chunks.filter(\.isCorrupt).map(\.id)
+        guard !corrupt.isEmpty else { return [] }
+        for id in corrupt { spool.discardCorrupt(id) }
+        notice(Notice(.error, "chunks_corrupt", [("chunks", String(corrupt.count))]))
+        return corrupt
     }
 
     func count(_ result: ItemSettlement.Result, _ flight: BulkFlight, _ answer: BulkAnswer) {

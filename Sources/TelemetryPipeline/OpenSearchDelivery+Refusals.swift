@@ -32,6 +32,7 @@ extension OpenSearchDelivery {
                 failed(time, after: after)
             }
         } catch {
+            if !discardCorrupt([only]).isEmpty { return }
             release(flight)
             failed(time)
         }
@@ -72,6 +73,7 @@ extension OpenSearchDelivery {
                 failed(time)
             }
         } catch {
+            if !discardCorrupt([only]).isEmpty { return }
             release(flight)
             failed(time)
         }

@@ -229,6 +229,12 @@ final class OpenSearchDelivery {
             breaker.began()
             CrashPoint.reach(.requestStarted)
         } catch {
+            let corrupt = discardCorrupt(bulk.chunks)
+            guard corrupt.isEmpty else {
+                let sound = bulk.chunks.filter { !corrupt.contains($0.id) }
+                if !sound.isEmpty { pending = PendingBulk(chunks: sound, plain: bulk.plain) }
+                return
+            }
             spool.release(bulk.chunks.map(\.id))
             breaker.failed(at: time.moment)
             notice(Notice(.error, "request_failed_to_start", [("cause", "\(error)")]))

@@ -38,6 +38,17 @@ final class SpoolFixture {
         return batch
     }
 
+    /// Appends chunks as they are.
+    func append(_ chunks: [Chunk]) throws {
+        let ticket = try spool.beginAppend()
+        var batch = EncodedBatch(state: ticket.state)
+        batch.chunks = chunks
+        let events = chunks.reduce(0) { $0 + $1.events }
+        batch.ledger.add(events, .received)
+        batch.ledger.add(events, .spooled)
+        try spool.append(batch)
+    }
+
     static func intake(storesEvents: Bool = true) -> IntakeConfiguration {
         IntakeConfiguration(
             indices: IndexPatterns(
