@@ -6,7 +6,8 @@ import TelemetrySpool
 /// Sees to it that a name has its template or index before the first bulk of this process goes there: an index made by
 /// the first bulk guesses its mapping, and a template afterwards changes nothing.
 ///
-/// Asked once per pattern (or, for `index`, per name), and answered or refused; one name after the other.
+/// Asked once per pattern (or, for `index`, per name), and answered or refused; one name after the other. A back end that
+/// fails at this alone must not keep the documents: after ``tries`` failures they go without for ``pause``.
 struct IndexPreparation {
     enum Step {
         case ready
@@ -18,8 +19,12 @@ struct IndexPreparation {
 
     enum Outcome {
         case goOn
-        case failed(retryAfter: Duration?)
+        /// - Parameter status: nil without an answer.
+        case failed(status: Int?, retryAfter: Duration?)
     }
+
+    static let tries = 5
+    static let pause: Duration = .seconds(600)
 
     private static let rememberedNames = 4096
 
@@ -28,6 +33,10 @@ struct IndexPreparation {
     private let patterns: [IndexPattern]
     private let notice: NoticeSink
     private var done: Set<String> = []
+    /// Answers in a row that put a name off.
+    private var failures: [String: Int] = [:]
+    /// Names that go without until then.
+    private var pausedUntil: [String: Moment] = [:]
     private var current: (flow: IndexSetupFlow, key: String, transfer: WatchedTransfer?)?
 
     init(endpoint: Endpoint, configuration: FlushConfiguration, notice: @escaping NoticeSink) {
@@ -44,7 +53,7 @@ struct IndexPreparation {
     ) -> Step {
         guard mode != .none else { return .ready }
         if isRunning { return .running }
-        if current == nil { current = next(for: chunks, authentication) }
+        if current == nil { current = next(for: chunks, authentication, time.moment) }
         guard let request = current?.flow.request else { return .ready }
         do {
             current?.transfer = try WatchedTransfer.start(request, on: loop, time)
@@ -56,18 +65,31 @@ struct IndexPreparation {
     }
 
     private func next(
-        for chunks: [StoredChunk], _ authentication: HTTPAuthentication
+        for chunks: [StoredChunk], _ authentication: HTTPAuthentication, _ now: Moment
     ) -> (flow: IndexSetupFlow, key: String, transfer: WatchedTransfer?)? {
         for name in chunks.lazy.flatMap(\.chunk.indices) {
             // A name that an older configuration chose stands for itself.
             guard let pattern = patterns.first(where: { $0.matches(name) }) ?? IndexPattern(name) else { continue }
             let key = mode == .index ? name : pattern.text
-            guard !done.contains(key) else { continue }
+            guard !done.contains(key), !isPaused(key, at: now) else { continue }
             let flow = IndexSetupFlow(
                 mode: mode, pattern: pattern, index: name, endpoint: endpoint, authentication: authentication)
             return (flow, key, nil)
         }
         return nil
+    }
+
+    private func isPaused(_ key: String, at now: Moment) -> Bool {
+        guard let until = pausedUntil[key] else { return false }
+        // Whichever clock counts frozen time.
+        return now < until && now.wallMs < until.wallMs
+    }
+
+    /// A bulk request failed as well: so does the back end altogether, and when it comes back the names are asked for
+    /// before the first document makes an index.
+    mutating func documentsFailed() {
+        failures.removeAll()
+        pausedUntil.removeAll()
     }
 
     /// Nil when the completion is not of this.
@@ -89,18 +111,31 @@ struct IndexPreparation {
         case .retry:
             current = nil
             if wasFrozen { return .goOn }
-            let after: Duration? =
-                if case .success(let response) = completion.result {
-                    response.header("Retry-After").flatMap(RequestVerdict.seconds)
-                } else { nil }
-            return .failed(retryAfter: after)
+            guard case .success(let response) = completion.result else {
+                return .failed(status: nil, retryAfter: nil)
+            }
+            countFailure(run.key, time.moment)
+            return .failed(
+                status: response.status, retryAfter: response.header("Retry-After").flatMap(RequestVerdict.seconds))
         }
         return .goOn
+    }
+
+    private mutating func countFailure(_ key: String, _ now: Moment) {
+        if failures.count >= Self.rememberedNames { documentsFailed() }
+        failures[key, default: 0] += 1
+        guard failures[key, default: 0] >= Self.tries else { return }
+        pausedUntil[key] = now + Self.pause
+        notice(
+            Notice(
+                .warning, "index_setup_failed", [("effect", "documents are sent without"), ("mode", mode.rawValue)]))
     }
 
     private mutating func finish(_ key: String) {
         if done.count >= Self.rememberedNames { done.removeAll() }
         done.insert(key)
+        failures[key] = nil
+        pausedUntil[key] = nil
         current = nil
     }
 

@@ -7,8 +7,10 @@ import TelemetrySpool
 extension OpenSearchDelivery {
     func handle(_ completion: TransferCompletion, _ time: FlushTime) -> Bool {
         if let outcome = setup.handle(completion, time) {
-            if case .failed(let retryAfter) = outcome {
-                breaker.failed(at: time.moment, retryAfter: retryAfter)
+            if case .failed(let status, let retryAfter) = outcome {
+                if status == 401 { credentials.refused(time) }
+                breaker.failed(
+                    at: time.moment, retryAfter: retryAfter, floor: status == 401 ? .seconds(5) : .zero)
                 giveBack()
             }
             return true
@@ -76,6 +78,7 @@ extension OpenSearchDelivery {
         _ time: FlushTime, after: Duration? = nil, floor: Duration = .zero, isUnreachable: Bool = false
     ) {
         breaker.failed(at: time.moment, retryAfter: after, floor: floor)
+        setup.documentsFailed()
         guard var phase = shutdown else { return }
         // The customer pays for this time: a back end that is known to be down gets one probe.
         if phase.probeUntil != nil || breaker.isOpen || (isUnreachable && breaker.looksDead) { phase.gaveUp = true }

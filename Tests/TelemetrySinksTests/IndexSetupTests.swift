@@ -80,7 +80,7 @@ import Testing
                 ), .refused(.otherTemplate)
             ),
             (400, error("parse_exception", "unknown key"), .refused(.invalid)), (400, "", .refused(.invalid)),
-            (404, "", .refused(.invalid)), (401, "Unauthorized", .refused(.forbidden)), (403, "", .refused(.forbidden)),
+            (404, "", .refused(.invalid)), (401, "Unauthorized", .retry), (403, "", .refused(.forbidden)),
             (429, "", .retry), (503, "", .retry),
         ] as [(Int, String, IndexSetupOutcome)])
     func `a template that is not taken has one outcome`(status: Int, body: String, outcome: IndexSetupOutcome) throws {

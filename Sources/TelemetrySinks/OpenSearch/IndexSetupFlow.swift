@@ -62,8 +62,9 @@ package struct IndexSetupFlow: Sendable {
 
     private mutating func received(_ response: HTTPResponse) {
         switch (step, response.status) {
-        case (_, 401), (_, 403): outcome = .refused(.forbidden)
-        case (_, 408), (_, 429), (_, 500...): outcome = .retry
+        case (_, 403): outcome = .refused(.forbidden)
+        // Who asks is not known, which says nothing about what they may do.
+        case (_, 401), (_, 408), (_, 429), (_, 500...): outcome = .retry
         case (.listTemplates, 200):
             // What is no list of templates says nothing about them; the PUT will.
             let list = IndexTemplateList(body: response.body)
