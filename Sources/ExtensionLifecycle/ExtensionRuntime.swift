@@ -161,7 +161,7 @@ final class ExtensionRuntime {
         var retry = NextRetry()
         while true {
             do throws(ExtensionsError) {
-                parts.gate.nextIsCalled()
+                if managed { parts.gate.nextIsCalled() }
                 let event = try client.next(identifier)
                 parts.gate.open()
                 retry.succeeded()

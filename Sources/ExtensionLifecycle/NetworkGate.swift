@@ -20,6 +20,7 @@ package final class NetworkGate: Sendable {
         self.wake = wake
     }
 
+    /// For Managed Instances alone: elsewhere what follows the call may be the snapshot of SnapStart, or a freeze.
     package func nextIsCalled(at now: Moment = .now()) {
         state.withLock { if case .shut = $0 { $0 = .called(now) } }
     }

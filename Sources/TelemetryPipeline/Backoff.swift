@@ -4,10 +4,10 @@ package struct Backoff: Sendable {
     package static let base: Duration = .milliseconds(200)
     package static let cap: Duration = .seconds(30)
 
-    private var random: SplitMix64
+    private var random: Jitter
 
-    package init(seed: UInt64) {
-        self.random = SplitMix64(state: seed)
+    package init(seed: UInt64? = nil) {
+        self.random = Jitter(seed: seed)
     }
 
     /// - Parameter failures: consecutive failures so far, at least 1.
@@ -17,6 +17,22 @@ package struct Backoff: Sendable {
         let ceiling = min(Self.cap, Self.base * (1 << doublings))
         let milliseconds = Int64.random(in: 0...max(1, ceiling.milliseconds), using: &random)
         return max(floor, .milliseconds(milliseconds))
+    }
+}
+
+/// Draws from the system each time, because what is kept in memory is the same in all copies of a SnapStart snapshot;
+/// from a seed in tests, so that they repeat.
+package struct Jitter: RandomNumberGenerator, Sendable {
+    private var seeded: SplitMix64?
+
+    package init(seed: UInt64? = nil) {
+        self.seeded = seed.map { SplitMix64(state: $0) }
+    }
+
+    package mutating func next() -> UInt64 {
+        if let drawn = seeded?.next() { return drawn }
+        var system = SystemRandomNumberGenerator()
+        return system.next()
     }
 }
 

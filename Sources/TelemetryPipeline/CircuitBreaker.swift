@@ -13,7 +13,7 @@ package struct CircuitBreaker: Sendable {
     /// Requests in a row that stood still after a freeze.
     private var lost = 0
 
-    package init(seed: UInt64) {
+    package init(seed: UInt64? = nil) {
         self.backoff = Backoff(seed: seed)
     }
 

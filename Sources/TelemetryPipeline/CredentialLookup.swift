@@ -27,7 +27,7 @@ package enum CredentialLookup {
         let plan = CredentialStore.Plan(
             secretARN: secretARN, source: AWSCredentialSource(environment: environment), region: region,
             secretsManagerURL: environment["AWS_ENDPOINT_URL_SECRETS_MANAGER"] ?? environment["AWS_ENDPOINT_URL"])
-        let store = CredentialStore(plan: plan, loop: loop, seed: 0) { notice in
+        let store = CredentialStore(plan: plan, loop: loop) { notice in
             let cause = notice.fields.first { $0.name == "cause" }?.value ?? notice.event
             causes.first.withLock { if $0 == nil { $0 = cause } }
         }

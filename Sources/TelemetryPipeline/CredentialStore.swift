@@ -33,7 +33,7 @@ final class CredentialStore {
     private var breaker: CircuitBreaker
     private var loginFetchedAt: Moment?
 
-    init(plan: Plan, loop: TransferLoop, seed: UInt64, notice: @escaping NoticeSink) {
+    init(plan: Plan, loop: TransferLoop, seed: UInt64? = nil, notice: @escaping NoticeSink) {
         self.plan = plan
         self.loop = loop
         self.notice = notice

@@ -40,24 +40,23 @@ package final class FlushWorker {
         self.networkWait = networkWait
         self.releaseHeldParts = releaseHeldParts
         self.now = now
-        var generator = SystemRandomNumberGenerator()
         let loop = try TransferLoop()
         self.loop = loop
         let credentials = CredentialStore(
             plan: CredentialStore.Plan(
                 secretARN: configuration.secretARN, source: configuration.credentials, region: configuration.region,
                 secretsManagerURL: configuration.secretsManagerURL),
-            loop: loop, seed: generator.next(), notice: notice)
+            loop: loop, notice: notice)
         self.credentials = credentials
         self.logs = configuration.openSearch.map { endpoint in
             OpenSearchDelivery(
                 endpoint: endpoint, configuration: configuration, spool: spool, policy: policy, loop: loop,
-                credentials: credentials, seed: generator.next(), notice: notice)
+                credentials: credentials, notice: notice)
         }
         self.metrics = configuration.pushGateway.map { endpoint in
             MetricPush(
                 endpoint: endpoint, configuration: configuration, spool: spool, function: function, loop: loop,
-                credentials: credentials, seed: generator.next(), notice: notice)
+                credentials: credentials, notice: notice)
         }
     }
 

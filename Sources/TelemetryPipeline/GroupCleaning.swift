@@ -19,17 +19,17 @@ struct GroupCleaning {
 
     private let endpoint: Endpoint
     private let maximumAge: Duration
-    private var random: SplitMix64
+    private var random: Jitter
     private var dueAt: Moment?
     private var listing: (transfer: WatchedTransfer, reader: Reader, form: StaleGroups.Form)?
     private var asksText = false
     private var doomed: [GroupingKey] = []
     private var removal: (transfer: WatchedTransfer, key: GroupingKey)?
 
-    init(endpoint: Endpoint, maximumAge: Duration, seed: UInt64) {
+    init(endpoint: Endpoint, maximumAge: Duration, seed: UInt64? = nil) {
         self.endpoint = endpoint
         self.maximumAge = maximumAge
-        self.random = SplitMix64(state: seed)
+        self.random = Jitter(seed: seed)
     }
 
     /// - Returns: how long nothing will be due.

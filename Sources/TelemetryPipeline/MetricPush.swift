@@ -52,7 +52,7 @@ final class MetricPush {
 
     init(
         endpoint: Endpoint, configuration: FlushConfiguration, spool: Spool, function: FunctionIdentityBox,
-        loop: TransferLoop, credentials: CredentialStore, seed: UInt64, notice: @escaping NoticeSink
+        loop: TransferLoop, credentials: CredentialStore, seed: UInt64? = nil, notice: @escaping NoticeSink
     ) {
         self.endpoint = endpoint
         self.spool = spool

@@ -62,7 +62,7 @@ final class OpenSearchDelivery {
 
     init(
         endpoint: Endpoint, configuration: FlushConfiguration, spool: Spool, policy: FlushPolicy, loop: TransferLoop,
-        credentials: CredentialStore, seed: UInt64, notice: @escaping NoticeSink
+        credentials: CredentialStore, seed: UInt64? = nil, notice: @escaping NoticeSink
     ) {
         self.endpoint = endpoint
         self.spool = spool
@@ -73,7 +73,7 @@ final class OpenSearchDelivery {
         self.requestBytes = configuration.requestBytes
         self.encoder = try? ChunkEncoder(level: configuration.compressionLevel)
         self.breaker = CircuitBreaker(seed: seed)
-        self.rowBackoff = Backoff(seed: seed ^ 0x5bd1_e995)
+        self.rowBackoff = Backoff(seed: seed.map { $0 ^ 0x5bd1_e995 })
         self.sizing = RequestSizing(maximum: configuration.requestBytes)
         self.setup = IndexPreparation(endpoint: endpoint, configuration: configuration, notice: notice)
     }

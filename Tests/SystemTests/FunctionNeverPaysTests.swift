@@ -61,6 +61,22 @@ import Testing
         #expect(stage.search.requests.allSatisfy { $0.receivedAt > firstNext })
     }
 
+    @Test func `an environment that is never invoked contacts nobody before SHUTDOWN, and drains then`() throws {
+        let stage = try Stage { $0.variables["PERMAFROST_BATCH_EVENTS"] = "1" }
+        defer { stage.close() }
+        stage.search.stopListening()
+        try stage.environment.invoke(.logging(100))
+        #expect(stage.environment.deliverTelemetry())
+        stage.process?.kill()
+        try stage.search.startListening()
+        try stage.restart()
+        stage.environment.run(for: .milliseconds(500))
+        #expect(stage.search.requestCount == 0)
+        let line = try stage.shutdown().books
+        #expect(stage.search.requestCount > 0)
+        stage.expectBalance(line)
+    }
+
     @Test func `PERMAFROST_HOLD_MS holds next while a due flush is under way, and no longer than that`() throws {
         let stage = try Stage { setup in
             setup.variables["PERMAFROST_BATCH_EVENTS"] = "20"

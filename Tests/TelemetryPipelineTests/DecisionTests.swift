@@ -47,6 +47,15 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
         #expect(longest[12, default: .zero] > .seconds(25))
     }
 
+    @Test func `copies of a snapshot do not come back together`() {
+        let snapshot = Backoff()
+        let waits = (0..<2).map { _ in
+            var copy = snapshot
+            return (0..<8).map { _ in copy.wait(afterFailures: 12) }
+        }
+        #expect(waits[0] != waits[1])
+    }
+
     @Test func `a wait the server asked for is the least`() {
         var backoff = Backoff(seed: 1)
         let value2 = backoff.wait(afterFailures: 1, floor: .seconds(40))
