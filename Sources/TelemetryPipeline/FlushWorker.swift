@@ -152,7 +152,7 @@ package final class FlushWorker {
         }
         guard drain.partsReleased else { return .milliseconds(50) }
         let logsDone = logs?.isDrained ?? true
-        if logsDone { metrics?.allowLastPush(time, until: drain.order.deadline) }
+        if logsDone, metrics?.allowLastPush(time, until: drain.order.deadline) == true { return .zero }
         guard logsDone, metrics?.isDrained ?? true else { return .milliseconds(50) }
         drain.ended = true
         CrashPoint.reach(.drainEnded)

@@ -208,9 +208,13 @@ final class MetricPush {
     }
 
     /// The logs are drained: one more PUT, if what it would say has changed and there is time for it.
-    func allowLastPush(_ time: FlushTime, until deadline: Moment) {
-        guard shutdown?.mayRepeat == false, deadline.elapsed(since: time.moment) > .milliseconds(300) else { return }
+    /// - Returns: true when a step is due for it.
+    func allowLastPush(_ time: FlushTime, until deadline: Moment) -> Bool {
+        guard shutdown?.mayRepeat == false, deadline.elapsed(since: time.moment) > .milliseconds(300) else {
+            return false
+        }
         shutdown?.mayRepeat = true
+        return !isDrained
     }
 
     // MARK: Answers
