@@ -43,6 +43,17 @@ extension Settlement {
     }
 }
 
+extension Settlement {
+    /// In place of the rows to send again all of what they are made of waits, as long as the first of them would.
+    var sourcesPostponed: Settlement {
+        var settlement = Settlement()
+        settlement.holdsWaiting = holdsWaiting
+        let retryAtMs = requeued.map(\.retryAtMs).min() ?? 1
+        settlement.postponed = chunks.map { Postponement(id: $0.id, attempts: nil, retryAtMs: retryAtMs) }
+        return settlement
+    }
+}
+
 /// A row to remove, and what became of each of its events: the three numbers add up to the row's events.
 package struct ChunkSettlement: Sendable {
     package var id: Int64
@@ -85,11 +96,12 @@ package struct RequeuedRow: Sendable {
 /// A row all of whose documents must be sent again: it stays in place.
 package struct Postponement: Sendable {
     package var id: Int64
-    package var attempts: Int
+    /// Nil: as before.
+    package var attempts: Int?
     /// When it may be sent again, milliseconds since 1970; at least 1.
     package var retryAtMs: Int64
 
-    package init(id: Int64, attempts: Int, retryAtMs: Int64) {
+    package init(id: Int64, attempts: Int?, retryAtMs: Int64) {
         self.id = id
         self.attempts = attempts
         self.retryAtMs = retryAtMs

@@ -20,7 +20,8 @@ struct SpaceMeter {
     private let monotonicMs: @Sendable () -> Int64
     private var space: FileSystemSpace?
     private var askedMs: Int64?
-    /// Bytes of what a quarantine left.
+    /// Bytes of what a quarantine left as evidence. A file that is still being salvaged is not in them: its rows are on their
+    /// way into the bound, and must make nothing go before they are there.
     var quarantined = 0
     private(set) var walFrames = 0
     private(set) var walFileBytes = SpoolSchema.walRoom

@@ -88,9 +88,18 @@ extension SpoolStore {
         var counts = SettledCounts()
         for part in settlement.parts(of: Self.rowsPerPart) {
             try checkpoint()
-            switch try settle(part) {
-            case .settled(let settled): counts.add(settled)
-            case .conflict(let gone): return .conflict(gone: gone)
+            do throws(SpoolError) {
+                switch try settle(part) {
+                case .settled(let settled): counts.add(settled)
+                case .conflict(let gone): return .conflict(gone: gone)
+                }
+            } catch .full where !part.requeued.isEmpty {
+                // Its sources are more than the room takes. As they are they can wait: what was delivered of them is
+                // there already when they are sent again.
+                for waiting in part.sourcesPostponed.parts(of: Self.rowsPerPart) {
+                    try checkpoint()
+                    _ = try settle(waiting)
+                }
             }
         }
         return .settled(counts)
@@ -121,8 +130,11 @@ extension SpoolStore {
     private func postpone(_ postponed: Postponement, _ pending: inout Pending) throws(SpoolError) {
         guard let found = try chunkSums(id: postponed.id) else { return }
         try connection.run(
-            "UPDATE chunks SET attempts = ?, retry_at_ms = ? WHERE id = ?",
-            [.integer(postponed.attempts), .integer(max(1, postponed.retryAtMs)), .integer(postponed.id)],
+            "UPDATE chunks SET attempts = COALESCE(?, attempts), retry_at_ms = ? WHERE id = ?",
+            [
+                postponed.attempts.map(SQLValue.integer) ?? .null, .integer(max(1, postponed.retryAtMs)),
+                .integer(postponed.id),
+            ],
             during: "settle")
         guard !found.isWaiting else { return }
         pending.row.waiting = pending.row.waiting + found.sums

@@ -85,6 +85,43 @@ import Testing
         #expect(backlog.claimed.chunks == 1000)
     }
 
+    @Test func `what a full disk cannot gather to be sent again waits where it is`() throws {
+        let disk = try FaultyDisk()
+        let spool = Spool(directory: directory.spool, options: world.options(vfs: disk.name))
+        try spool.opened()
+        for seed in 0..<300 {
+            try spool.append(
+                chunks: (0..<10).map { Fixtures.chunk(events: 2, bytes: 1000, seed: seed * 10 + $0) })
+        }
+        while spool.maintain(nowMs: 0).hasMore {}
+        disk.fillUp()
+        world.free.store(0, ordering: .relaxed)
+        world.advance(2000)
+        let sources = (1...3000).filter { $0 % 3 == 0 }.map { Int64($0) }
+        var settlement = Settlement()
+        settlement.chunks = sources.map { ChunkSettlement(id: $0, delivered: 1, requeued: 1) }
+        settlement.chunks.append(ChunkSettlement(id: 1, delivered: 2))
+        settlement.requeued = [
+            RequeuedRow(
+                chunk: Fixtures.chunk(events: 1000, bytes: 500_000, seed: 9999), createdMs: 1, attempts: 1,
+                retryAtMs: 5, sources: sources.map { (chunk: $0, events: 1) })
+        ]
+        #expect(try spool.settle(settlement) == .settled(SettledCounts(chunks: 1, delivered: 2)))
+        #expect(spool.backlog().total.chunks == 2999)
+        #expect(spool.backlog().waiting.chunks == 1000)
+        #expect(spool.books.ledger[.spooled, ""] == 5998)
+        #expect(spool.books.ledger.imbalance == 0)
+        let due = try spool.claim(.oldestFirst, maximumBytes: .max / 2, maximumChunks: 10, nowMs: 5)
+        #expect(due.contains { $0.id % 3 == 0 && $0.attempts == 0 })
+        disk.heal()
+        world.free.store(10 << 30, ordering: .relaxed)
+        world.advance(2000)
+        #expect(
+            try spool.settle(settlement)
+                == .settled(SettledCounts(chunks: 1000, delivered: 1000, requeued: 1000, gone: 1)))
+        #expect(spool.backlog().waiting.chunks == 1)
+    }
+
     @Test func `appends fail as full while the disk is, and succeed by themselves afterwards`() throws {
         let disk = try FaultyDisk()
         let spool = Spool(directory: directory.spool, options: world.options(vfs: disk.name))
