@@ -48,6 +48,8 @@ final class MetricPush {
         /// The logs are drained and there is time: the ledger's last state may follow.
         var mayRepeat = false
         var probeUntil: Moment?
+
+        func left(at now: Moment) -> Duration { (probeUntil ?? deadline).elapsed(since: now) }
     }
 
     init(
@@ -138,7 +140,9 @@ final class MetricPush {
             let request = PushRequest(endpoint: endpoint, authentication: authentication).put(
                 exposition(of: group), key: GroupingKey(job: function.value.name, instance: group.instance))
             flight = Flight(
-                transfer: try WatchedTransfer.start(request, on: loop, time), instance: group.instance,
+                transfer: try WatchedTransfer.start(
+                    request, on: loop, time, connectionLimit: shutdown?.left(at: time.moment)),
+                instance: group.instance,
                 isOwn: group.isOwn, withSecret: needsSecret, revision: group.revision)
             lastBegan = time.moment
             breaker.began()

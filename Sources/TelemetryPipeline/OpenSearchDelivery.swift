@@ -58,6 +58,8 @@ final class OpenSearchDelivery {
         var exhausted = false
         /// Set when the breaker was open at SHUTDOWN: one probe may take until then.
         var probeUntil: Moment?
+
+        func left(at now: Moment) -> Duration { (probeUntil ?? deadline).elapsed(since: now) }
     }
 
     init(
@@ -223,7 +225,8 @@ final class OpenSearchDelivery {
                     builder.plain(lines: BulkLines.withoutIDs(try BulkRequest.lines(of: pieces)))
                 }
             let reader = AnswerReader(events: bulk.chunks.reduce(0) { $0 + $1.chunk.events })
-            let transfer = try WatchedTransfer.start(request, on: loop, time, onBody: { reader.feed($0) })
+            let transfer = try WatchedTransfer.start(
+                request, on: loop, time, connectionLimit: shutdown?.left(at: time.moment), onBody: { reader.feed($0) })
             flights[transfer.id] = BulkFlight(
                 chunks: bulk.chunks, compressed: compressed, withIDs: usesIDs, reader: reader, transfer: transfer)
             breaker.began()

@@ -143,6 +143,26 @@ import Testing
         stage.expectBalance(try stage.drainToTheEnd())
     }
 
+    @Test(.enabled(if: HostsFile.isAvailable, "needs the right to mount over /etc/hosts"))
+    func `the dead one of two addresses leaves time for the other`() throws {
+        // The resolver puts 127.0.0.1 first.
+        let hosts = try HostsFile("127.0.0.1 search.permafrost.test\n127.0.0.2 search.permafrost.test\n")
+        let stage = try Stage(binary: hosts.wrapper, searchAddress: "127.0.0.2") { setup in
+            let url = setup.variables["PERMAFROST_OPENSEARCH_URL"]
+            setup.variables["PERMAFROST_OPENSEARCH_URL"] = url?.replacing("127.0.0.2", with: "search.permafrost.test")
+        }
+        defer { stage.close() }
+        let hole = try BlackHole(port: stage.search.port)
+        defer { hole.close() }
+        try stage.environment.invoke(.logging(50))
+        #expect(stage.environment.deliverTelemetry())
+        #expect(stage.search.requestCount == 0, "something was sent before SHUTDOWN")
+        let end = try stage.shutdown()
+        #expect(end.outcome.duration < .seconds(2))
+        #expect(end.books.count("spooled") == 0)
+        stage.expectBalance(end.books)
+    }
+
     @Test func `a large backlog is drained as far as the time allows, failures first`() throws {
         let stage = try stage { $0.variables["PERMAFROST_TYPES"] = "platform,function" }
         defer { stage.close() }

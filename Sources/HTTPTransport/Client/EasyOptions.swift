@@ -23,6 +23,8 @@ struct EasyOptions {
         set(CURLOPT_PATH_AS_IS, 1)
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         set(CURLOPT_TCP_NODELAY, 1)
+        // Of several addresses one that is dead would be tried first each time.
+        set(CURLOPT_DNS_SHUFFLE_ADDRESSES, 1)
     }
 
     mutating func set(_ option: CURLoption, _ value: Int) {

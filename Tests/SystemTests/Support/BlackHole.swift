@@ -6,10 +6,11 @@ final class BlackHole {
     private var descriptors: [Int32] = []
     private let port: UInt16
 
-    init() throws {
+    init(port wanted: UInt16 = 0) throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = wanted.bigEndian
         inet_pton(AF_INET, "127.0.0.1", &name.sin_addr)
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &name) { pointer in

@@ -23,9 +23,10 @@ final class Stage {
     /// - Parameter configure: changes what is common to all environments of this stage.
     init(
         binary: String = Binary.permafrost, gateway: Bool = false, search options: FakeOpenSearch.Options = .init(),
+        searchAddress: String = "127.0.0.1",
         _ configure: (inout EnvironmentSetup) -> Void = { _ in }
     ) throws {
-        search = try FakeOpenSearch(options: options)
+        search = try FakeOpenSearch(address: searchAddress, options: options)
         self.gateway = gateway ? try FakePushGateway() : nil
         directory = try TemporaryDirectory.make("stage")
         var setup = EnvironmentSetup(extensions: [binary])
