@@ -39,7 +39,12 @@ extension Spool {
         } catch {
             core.relocationFailedMs = nowMs
             // Nothing can be copied as it is: what is readable goes on in a fresh file.
-            if error == .corrupt { return quarantine(&core) }
+            if error == .corrupt {
+                quarantine(&core)
+                // That file may be deleted as well.
+                if core.store !== store { core.relocationFailedMs = nil }
+                return
+            }
             store.notices.append(
                 Notice(
                     .error, "spool_relocation_failed",

@@ -145,5 +145,9 @@ extension DeletedFilesTests {
         #expect(spool.books.ledger[.spooled, ""] == left.count)
         #expect(spool.books.ledger[.discarded, LedgerReason.corrupt] == 200 - left.count)
         #expect(FileManager.default.fileExists(atPath: directory.database))
+        // The new one is looked after like any other, at once.
+        try delete(.both)
+        spool.verifyFile(nowMs: 100)
+        #expect(FileManager.default.fileExists(atPath: directory.database))
     }
 }
