@@ -117,7 +117,9 @@ private struct ModelRun {
         case .postpone: try postpone()
         case .release: release()
         case .maintain:
+            let isAboveBound = try isAboveBound()
             for _ in 0..<Int.random(in: 1...6, using: &random) { _ = spool.maintain(nowMs: now) }
+            if isAboveBound { try evictAsNeeded() }
         case .reopen: try reopen(path)
         case .crash: try crash()
         case .deleteFiles:
@@ -155,8 +157,21 @@ private struct ModelRun {
         model.ledger.add(body.events, .received)
         model.ledger.add(body.events, .spooled)
         for chunk in chunks { model.insert(chunk, createdMs: now) }
+        try evictAsNeeded()
+    }
+
+    /// Takes over what the bound made go.
+    private mutating func evictAsNeeded() throws {
         if spool.books.ledger.total(.discarded) != model.ledger.total(.discarded) {
             try model.evict(keeping: Set(try SpoolModel.seeds(in: spool)))
+        }
+    }
+
+    /// A row to send again is stored even where the bound has no room for it; housekeeping makes some afterwards.
+    private func isAboveBound() throws -> Bool {
+        try spool.withStore { store throws(SpoolError) in
+            let counts = try store.pageCounts()
+            return store.space.filesOnDisk(pages: counts.all - counts.free) > store.space.bound
         }
     }
 
