@@ -14,6 +14,11 @@ enum Binary {
     static let crashing = environment("PERMAFROST_CRASH_BINARY")
     static let crashingReason: Comment = "needs PERMAFROST_CRASH_BINARY, which layer/build --crash-points makes"
 
+    /// Of the sanitizers, for the binary beside tests that were built with one: what it finds goes where they say.
+    static let sanitizerOptions = ["TSAN_OPTIONS", "ASAN_OPTIONS"]
+    /// Then its memory is the sanitizer's.
+    static let isSanitized = sanitizerOptions.contains { environment($0) != nil }
+
     /// How often the schedules of kills are run: `PERMAFROST_ROUNDS`.
     static let rounds = environment("PERMAFROST_ROUNDS").flatMap { Int($0) } ?? 60
     /// Of the random schedules; printed when one fails. `PERMAFROST_SEED` repeats it.

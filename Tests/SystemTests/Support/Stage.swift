@@ -35,6 +35,7 @@ final class Stage {
         setup.variables["PERMAFROST_SPOOL_DIR"] = directory + "/permafrost"
         setup.variables["PERMAFROST_PORT"] = String(Self.ports.next())
         setup.publisher.overflow = .block
+        for name in Binary.sanitizerOptions { setup.variables[name] = Binary.environment(name) }
         configure(&setup)
         self.setup = setup
         environment = try ExecutionEnvironment(setup, markers: markers, books: books)
