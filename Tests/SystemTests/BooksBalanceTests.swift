@@ -40,6 +40,29 @@ import Testing
         #expect(line.count("filtered") == stage.audit.missing.count, "\(stage.audit) \(line.fields)")
     }
 
+    @Test func `our own lines on the extension stream are filtered, and breed no others while the back end fails`()
+        throws
+    {
+        let stage = try Stage { setup in
+            setup.variables["PERMAFROST_TYPES"] = "function,extension"
+            setup.variables["PERMAFROST_LOG_LEVEL"] = "debug"
+            setup.variables["PERMAFROST_BATCH_EVENTS"] = "1"
+        }
+        defer { stage.close() }
+        stage.search.faults.set([Fault(.status(503), path: "/")])
+        for _ in 0..<5 { try stage.environment.invoke(.warm(1)) }
+        eventually("the back end has failed often") { stage.search.requestCount > 4 }
+        #expect(stage.environment.deliverTelemetry())
+        let line = try stage.shutdown().books
+        let printed = stage.lines.count
+        let filtered = try #require(line.count("filtered"))
+        #expect(filtered > 0 && filtered <= printed, "\(line.fields)")
+        #expect(line.count("received") == 5 + filtered, "\(line.fields)")
+        #expect(line.count("spooled") == 5, "\(line.fields)")
+        #expect(printed <= stage.search.requestCount + 10, "more lines than faults")
+        #expect(line.isBalanced)
+    }
+
     @Test func `what the platform dropped is beside the books`() throws {
         let stage = try Stage { setup in
             setup.variables["PERMAFROST_TYPES"] = "function"
