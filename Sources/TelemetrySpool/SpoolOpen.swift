@@ -15,51 +15,46 @@ extension Spool {
             return .failed(
                 "The spool directory cannot be made (\(problem)): set PERMAFROST_SPOOL_DIR to a writable directory.")
         }
+        // A file of ours that stood in is used until it is gone: its backlog is nowhere else.
+        var free: String?
         for name in Self.fileNames {
             let path = directory + "/" + name
             Self.finishRelocation(to: path)
-            switch FileKind(path: path) {
-            case .foreign:
-                continue
-            case .missing, .candidate:
-                QuarantineFiles.finishMove(path, to: QuarantineFiles.salvaging(directory))
-                guard let opening = open(path, &core) else { continue }
-                if name != Self.fileNames[0] {
-                    core.store?.notices.append(Notice(.warning, "spool_name_taken", [(name: "file", value: name)]))
-                }
+            if Self.isForeign(path) { continue }
+            QuarantineFiles.finishMove(path, to: QuarantineFiles.salvaging(directory))
+            if !QuarantineFiles.exists(path) {
+                free = free ?? name
+            } else if let opening = open(named: name, &core) {
                 return opening
             }
         }
+        if let free, let opening = open(named: free, &core) { return opening }
         return .failed("Every file name of the spool is taken by what is not ours: remove it.")
+    }
+
+    private func open(named name: String, _ core: inout SpoolCore) -> SpoolOpening? {
+        guard let opening = open(directory + "/" + name, &core) else { return nil }
+        if name != Self.fileNames[0] {
+            core.store?.notices.append(Notice(.warning, "spool_name_taken", [(name: "file", value: name)]))
+        }
+        return opening
     }
 
     /// The first is the usual one; the others stand in when files we must not touch have it.
     static let fileNames = ["spool.db"] + (1...9).map { "spool-\($0).db" }
 
-    /// What lies at the place of the file, by what its first page says.
-    private enum FileKind {
-        case missing, candidate
-        /// A readable database of somebody else, or of a newer version of ours, or a directory: left alone.
-        case foreign
-
-        init(path: String) {
-            var status = stat()
-            guard stat(path, &status) == 0 else {
-                self = .missing
-                return
-            }
-            guard status.st_mode & S_IFMT != S_IFDIR else {
-                self = .foreign
-                return
-            }
-            self = .candidate
-            guard let header = SpoolFile.head(of: path, count: 100), header.starts(with: "SQLite format 3\0".utf8)
-            else { return }
-            // https://www.sqlite.org/fileformat2.html#the_database_header: user version at 60, application id at 68.
-            let version = header[60..<64].reduce(Int64(0)) { $0 << 8 | Int64($1) }
-            let application = header[68..<72].reduce(Int64(0)) { $0 << 8 | Int64($1) }
-            if SpoolSchema.isForeign(applicationID: application, version: version) { self = .foreign }
-        }
+    /// Whether a directory, or by what its first page says a readable database of somebody else or of a newer version of
+    /// ours, lies at the place of the file: it is left alone.
+    private static func isForeign(_ path: String) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return false }
+        if status.st_mode & S_IFMT == S_IFDIR { return true }
+        guard let header = SpoolFile.head(of: path, count: 100), header.starts(with: "SQLite format 3\0".utf8)
+        else { return false }
+        // https://www.sqlite.org/fileformat2.html#the_database_header: user version at 60, application id at 68.
+        let version = header[60..<64].reduce(Int64(0)) { $0 << 8 | Int64($1) }
+        let application = header[68..<72].reduce(Int64(0)) { $0 << 8 | Int64($1) }
+        return SpoolSchema.isForeign(applicationID: application, version: version)
     }
 
     /// Opens one file; what is broken goes aside first. Nil: the file is somebody else's.

@@ -16,7 +16,7 @@ enum Binary {
 
     /// Of the sanitizers, for the binary beside tests that were built with one: what it finds goes where they say.
     static let sanitizerOptions = ["TSAN_OPTIONS", "ASAN_OPTIONS"]
-    /// Then its memory is the sanitizer's.
+    /// Then its memory and its milliseconds are the sanitizer's.
     static let isSanitized = sanitizerOptions.contains { environment($0) != nil }
 
     /// How often the schedules of kills are run: `PERMAFROST_ROUNDS`.
