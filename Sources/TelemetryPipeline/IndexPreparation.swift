@@ -19,8 +19,7 @@ struct IndexPreparation {
 
     enum Outcome {
         case goOn
-        /// - Parameter status: nil without an answer.
-        case failed(status: Int?, retryAfter: Duration?)
+        case failed(retryAfter: Duration?)
     }
 
     static let tries = 5
@@ -111,12 +110,9 @@ struct IndexPreparation {
         case .retry:
             current = nil
             if wasFrozen { return .goOn }
-            guard case .success(let response) = completion.result else {
-                return .failed(status: nil, retryAfter: nil)
-            }
+            guard case .success(let response) = completion.result else { return .failed(retryAfter: nil) }
             countFailure(run.key, time.moment)
-            return .failed(
-                status: response.status, retryAfter: response.header("Retry-After").flatMap(RequestVerdict.seconds))
+            return .failed(retryAfter: response.header("Retry-After").flatMap(RequestVerdict.seconds))
         }
         return .goOn
     }

@@ -7,12 +7,7 @@ import TelemetrySpool
 extension OpenSearchDelivery {
     func handle(_ completion: TransferCompletion, _ time: FlushTime) -> Bool {
         if let outcome = setup.handle(completion, time) {
-            if case .failed(let status, let retryAfter) = outcome {
-                if status == 401 { credentials.refused(time) }
-                breaker.failed(
-                    at: time.moment, retryAfter: retryAfter, floor: status == 401 ? .seconds(5) : .zero)
-                giveBack()
-            }
+            if case .failed(let retryAfter) = outcome { setupFailed(completion, after: retryAfter, time) }
             return true
         }
         guard let flight = flights.removeValue(forKey: completion.id) else { return false }
@@ -22,6 +17,23 @@ extension OpenSearchDelivery {
         case .failure(let error): broke(flight, error, completion, time)
         }
         return true
+    }
+
+    private func setupFailed(_ completion: TransferCompletion, after: Duration?, _ time: FlushTime) {
+        giveBack()
+        switch completion.result {
+        case .success(let response):
+            let isUnauthorized = response.status == 401
+            if isUnauthorized { credentials.refused(time) }
+            breaker.failed(at: time.moment, retryAfter: after, floor: isUnauthorized ? .seconds(5) : .zero)
+            notice(
+                Notice(
+                    .warning, isUnauthorized ? "opensearch_unauthorized" : "opensearch_failed",
+                    [("status", String(response.status))]))
+        case .failure(let error):
+            breaker.failed(at: time.moment)
+            notice(Notice(.warning, "opensearch_unreachable", [("cause", error.description)]))
+        }
     }
 
     func answered(_ flight: BulkFlight, _ response: HTTPResponse, _ time: FlushTime) {

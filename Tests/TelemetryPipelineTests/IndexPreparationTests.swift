@@ -20,6 +20,7 @@ import Testing
         let delivery = try DeliveryFixture(to: server.url, indexSetup: .template)
         try delivery.fixture.append(lines(3, "a"))
         for _ in 0..<6 { delivery.turn() }
+        #expect(delivery.notices.count("opensearch_failed") == 5)
         #expect(paths(server) == ["set-up", "set-up", "set-up", "set-up", "set-up", "bulk"])
         #expect(server.documentCount == 3)
         try delivery.fixture.append(lines(3, "b"))
@@ -65,6 +66,7 @@ import Testing
             #"[{"time":"2026-07-29T08:00:00.702Z","type":"platform.extension","record":{"name":"e","state":"Ready"}}]"#)
         delivery.turn(forward: 61_000)
         #expect(secrets.requests.count == 2)
+        #expect(delivery.notices.count("opensearch_unauthorized") == 1)
         #expect(server.documentCount == 3)
         delivery.turn()
         #expect(server.documentCount == 4)
