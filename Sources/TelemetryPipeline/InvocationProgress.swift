@@ -10,20 +10,32 @@ package final class InvocationProgress: Sendable {
         var reported = false
         /// Telemetry has come that is not in the spool, or was dropped before it came.
         var missedSome = false
+        /// Of the last bodies. On a starved CPU the end of a short invocation is spooled before its INVOKE is heard.
+        var lastFinished: [String] = []
+        var lastReported: [String] = []
     }
+
+    private static let remembered = 16
 
     private let state = Mutex(State())
 
     package init() {}
 
     package func invoked(_ requestID: String) {
-        state.withLock { $0 = State(invoked: requestID) }
+        state.withLock { state in
+            state.invoked = requestID
+            state.finished = state.lastFinished.contains(requestID)
+            state.reported = state.lastReported.contains(requestID)
+            state.missedSome = false
+        }
     }
 
     /// Called after the commit of a batch that holds these `runtimeDone`s and `report`s.
     package func observed(finished: [String], reported: [String]) {
         guard !finished.isEmpty || !reported.isEmpty else { return }
         state.withLock { state in
+            state.lastFinished = (state.lastFinished + finished).suffix(Self.remembered)
+            state.lastReported = (state.lastReported + reported).suffix(Self.remembered)
             guard let invoked = state.invoked else { return }
             if finished.contains(invoked) { state.finished = true }
             if reported.contains(invoked) { state.reported = true }

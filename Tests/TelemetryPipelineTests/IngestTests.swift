@@ -122,6 +122,17 @@ import Testing
 }
 
 @Suite struct InvocationProgressTests {
+    @Test func `an end that was spooled before its INVOKE was heard is known`() {
+        let progress = InvocationProgress()
+        progress.invoked("r-1")
+        progress.observed(finished: ["r-2"], reported: ["r-2"])
+        #expect(!progress.isFinished && progress.awaitsReport)
+        progress.invoked("r-2")
+        #expect(progress.isFinished && !progress.awaitsReport)
+        progress.invoked("r-3")
+        #expect(!progress.isFinished && progress.awaitsReport)
+    }
+
     @Test func `the last report is awaited until it comes, for the invocation that was last`() {
         let progress = InvocationProgress()
         #expect(!progress.awaitsReport)
