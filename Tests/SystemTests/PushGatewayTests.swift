@@ -80,6 +80,36 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: RealServers.gateway != nil, RealServers.gatewayReason))
+    func `functions that freeze remove the group of a gone environment from the real PushGateway`() throws {
+        let gateway = try RealPushGateway()
+        defer { gateway.close() }
+        let stage = try stage(url: gateway.url) {
+            $0.variables["PERMAFROST_TYPES"] = "platform"
+            $0.variables["PERMAFROST_METRIC_PUSH_MS"] = "10"
+            $0.variables["PERMAFROST_METRIC_GROUP_TTL"] = "2s"
+        }
+        defer { stage.close() }
+        func instances() -> Set<String> {
+            Set(gateway.metrics.matches(of: /push_time_seconds\{instance="([^"]+)"/).map { String($0.1) })
+        }
+        try stage.environment.invoke(.warm())
+        try stage.shutdown()
+        let gone = instances()
+        #expect(gone.count == 1)
+        // Each environment looks once a day: the group must be old by then.
+        stage.environment.idle(.milliseconds(3100))
+        try stage.restart { $0.variables["PERMAFROST_SPOOL_DIR"] = stage.directory + "/another" }
+        var invocations = 0
+        while invocations < 20, invocations < 3 || !gone.isDisjoint(with: instances()) {
+            try stage.environment.invoke(.logging(0, duration: .milliseconds(50)))
+            stage.environment.idle(.milliseconds(1100))
+            invocations += 1
+        }
+        #expect(gone.isDisjoint(with: instances()))
+        #expect(instances().count == 1, "its own stays")
+    }
+
     @Test func `no push begins within PERMAFROST_METRIC_PUSH_MS of the last, but for SHUTDOWN's`() throws {
         let stage = try stage { $0.variables["PERMAFROST_METRIC_PUSH_MS"] = "700" }
         defer { stage.close() }
