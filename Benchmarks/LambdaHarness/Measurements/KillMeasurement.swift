@@ -19,6 +19,7 @@ struct KillMeasurement {
         for _ in 0..<rounds {
             let run = try ExtensionRun(binary, in: directory, sink: search.url)
             let client = try TelemetryClient(port: try run.ready())
+            _ = try run.stub.invoke(1)
             let life = Duration.microseconds(Int.random(in: 2_000...60_000, using: &random))
             let killer = Thread { [child = Box(run.child)] in
                 pause(life)

@@ -25,6 +25,7 @@ struct LatencyMeasurement {
         let run = try ExtensionRun(binary, in: directory, sink: "http://127.0.0.1:\(try Loopback.freePort())")
         defer { run.child.kill() }
         let client = try TelemetryClient(port: try run.ready())
+        _ = try run.stub.invoke(1)
         var samples = Samples()
         let cpuBefore = run.child.cpuSeconds
         for request in requests {

@@ -82,6 +82,7 @@ struct ThroughputMeasurement {
             variables: ["PERMAFROST_SPOOL_MAX_BYTES": "268435456"], core: CPUSet.measuredCore)
         defer { run.child.kill() }
         let port = try run.ready()
+        _ = try run.stub.invoke(1)
         let cpuBefore = run.child.cpuSeconds
         let wall = try ParallelPosts.send(load.requests, to: port)
         let cpu = run.child.cpuSeconds - cpuBefore
@@ -92,7 +93,7 @@ struct ThroughputMeasurement {
         return (cpu, wall)
     }
 
-    /// The spool is opened while `next` is called, and no back end is called for 100 ms.
+    /// The spool is opened while `next` is called, and no back end is called before the first INVOKE.
     private static let opening = Duration.milliseconds(40)
 
     /// CPU seconds of a successor, once it has opened the spool, until its exit.
@@ -107,6 +108,7 @@ struct ThroughputMeasurement {
         pause(Self.opening)
         let cpuBefore = run.child.cpuSeconds
         let began = Clock.monotonic()
+        _ = try run.stub.invoke(1)
         try sink.waitForItems(load.events, timeout: .seconds(60))
         readings.drainWall.add((Clock.monotonic() - began).nanosecondsAsSeconds)
         readings.peak.add(Double(run.child.memory("VmHWM") ?? 0) / Self.mebibyte)
@@ -127,6 +129,7 @@ struct ThroughputMeasurement {
             binary, in: directory, sink: sink.url, variables: ["PERMAFROST_SPOOL_MAX_BYTES": "268435456"])
         defer { run.child.kill() }
         let client = try TelemetryClient(port: try run.ready())
+        _ = try run.stub.invoke(1)
         for (index, request) in requests.enumerated() {
             // Asking the sink costs it time as well.
             if index % 16 == 15, try sink.totals().items >= load.events { break }
