@@ -216,7 +216,9 @@ final class ExtensionRuntime {
                 let wait = policy.wait(
                     invokedAt: invokedAt, finishedAt: finishedAt, mayHaveMissedEnd: parts.progress.mayHaveMissedEnd,
                     deadlineMs: invocation.deadlineMs > 0 ? invocation.deadlineMs : nil,
-                    flushUnderWay: due || parts.mailbox.isFlushing, breakerOpen: parts.mailbox.isBreakerOpen, now: now)
+                    // Claimed: taken out of what is due, and not yet said to be on its way.
+                    flushUnderWay: due || backlog.claimed.chunks > 0 || parts.mailbox.isFlushing,
+                    breakerOpen: parts.mailbox.isBreakerOpen, now: now)
             else { return }
             parts.mailbox.waitForSignal(upTo: min(wait, .milliseconds(50)))
         }
