@@ -45,6 +45,23 @@ import Testing
         #expect(try markers(receiver.bodies(2)[1]) == (1001...1500).map { marker($0) })
     }
 
+    @Test func `the time of a batch begins with its first event, however long there was none`() throws {
+        let receiver = try TelemetryReceiver()
+        let publisher = publisher(receiver)
+        defer { _ = publisher.close() }
+        var best = Duration.seconds(10)
+        for number in 1...5 {
+            // The publisher's thread waits for events by now, and a second would be its longest wait.
+            pause(.milliseconds(30))
+            let offered = ContinuousClock.now
+            publisher.offer(Fixtures.event(marker(number)))
+            #expect(receiver.bodies(number).count == number)
+            best = min(best, ContinuousClock.now - offered)
+        }
+        #expect(best >= .milliseconds(20))
+        #expect(best < .milliseconds(500))
+    }
+
     @Test func `a batch goes out when maxBytes are reached`() throws {
         let receiver = try TelemetryReceiver()
         let publisher = publisher(receiver, maxBytes: 4000, timeoutMs: 30_000)

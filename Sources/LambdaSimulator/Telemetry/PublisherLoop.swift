@@ -30,12 +30,16 @@ final class PublisherLoop {
 
     /// Nil when the publisher is closed.
     private func nextBatch() -> TelemetryPublisher.Batch? {
-        enum Decision { case post(TelemetryPublisher.Batch), closed }
+        enum Decision { case post(TelemetryPublisher.Batch), closed, sooner }
         while true {
             let timeout = publisher.state.withLock { timeToNextDecision($0) }
+            let end = ContinuousClock.now + timeout
             let decision = publisher.state.wait(timeout: timeout) { state -> Decision? in
                 if state.isClosed { return .closed }
-                guard !state.isPaused, let batch = self.dueBatch(&state) else { return nil }
+                guard !state.isPaused, let batch = self.dueBatch(&state) else {
+                    // The first event of a queue that was empty starts its own time.
+                    return .now + self.timeToNextDecision(state) + .milliseconds(1) < end ? .sooner : nil
+                }
                 state.unacknowledged = batch
                 state.isPosting = true
                 return .post(batch)
@@ -43,7 +47,7 @@ final class PublisherLoop {
             switch decision {
             case .post(let batch): return batch
             case .closed: return nil
-            case nil: continue
+            case .sooner, nil: continue
             }
         }
     }
