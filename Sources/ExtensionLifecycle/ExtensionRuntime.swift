@@ -162,11 +162,12 @@ final class ExtensionRuntime {
         while true {
             do throws(ExtensionsError) {
                 if managed { parts.gate.nextIsCalled() }
+                let called = Moment.now()
                 let event = try client.next(identifier)
                 parts.gate.open()
                 retry.succeeded()
                 switch event {
-                case .invoke(let invocation): invoked(invocation)
+                case .invoke(let invocation): invoked(invocation, idle: Moment.now().passed(since: called))
                 case .shutdown(let shutdown): shutDown(shutdown)
                 case .unknown(let kind):
                     parts.notice(Notice(.warning, "unknown_event", [("kind_bytes", "\(kind.utf8.count)")]))
@@ -178,7 +179,7 @@ final class ExtensionRuntime {
         }
     }
 
-    private func invoked(_ invocation: Invocation) {
+    private func invoked(_ invocation: Invocation, idle: Duration) {
         parts.progress.invoked(invocation.requestID)
         if let arn = invocation.functionARN {
             // arn:aws:lambda:REGION:ACCOUNT:function:NAME[:ALIAS]
@@ -191,7 +192,10 @@ final class ExtensionRuntime {
             }
         }
         parts.establishEnvironment()
-        parts.mailbox.post { $0.invoked = true }
+        parts.mailbox.post { messages in
+            messages.invoked = true
+            messages.idle = max(messages.idle, idle)
+        }
         hold(invocation)
     }
 

@@ -6,6 +6,8 @@ package final class FlushMailbox: Sendable {
     package struct Messages: Sendable {
         /// An INVOKE came: clocks may have jumped, the age of the oldest chunk is to be looked at.
         package var invoked = false
+        /// How long that INVOKE was waited for, by whichever clock counted more: where a freeze was, it was in this time.
+        package var idle: Duration = .zero
         package var shutdown: ShutdownOrder?
         /// The spool holds what a predecessor left.
         package var resumed = false

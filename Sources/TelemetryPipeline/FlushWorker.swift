@@ -25,6 +25,7 @@ package final class FlushWorker {
     private let logs: OpenSearchDelivery?
     private let metrics: MetricPush?
     private var drain: Drain?
+    private var thawed: ThawedClock
 
     package init(
         configuration: FlushConfiguration, spool: Spool, function: FunctionIdentityBox, policy: FlushPolicy,
@@ -40,6 +41,7 @@ package final class FlushWorker {
         self.networkWait = networkWait
         self.releaseHeldParts = releaseHeldParts
         self.now = now
+        self.thawed = ThawedClock(at: now())
         let loop = try TransferLoop()
         self.loop = loop
         let credentials = CredentialStore(
@@ -64,7 +66,7 @@ package final class FlushWorker {
     package func run() {
         let waker = loop.waker
         mailbox.setWake { waker.wake() }
-        var thawed = ThawedClock(at: now())
+        thawed = ThawedClock(at: now())
         var frozen = false
         while true {
             let due = step(FlushTime(moment: now(), thawed: thawed.elapsed), frozen: frozen)
@@ -97,6 +99,7 @@ package final class FlushWorker {
     private func step(_ time: FlushTime, frozen: Bool) -> Duration {
         let messages = mailbox.take()
         credentials.checkStall(time)
+        if messages.invoked { thawed.invoked(at: time.moment, after: messages.idle) }
         if messages.invoked || frozen {
             // A server closes what was idle for long, and a freeze hides that it did.
             loop.dropIdleConnections(unusedFor: .seconds(30))

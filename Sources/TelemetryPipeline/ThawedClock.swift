@@ -3,7 +3,8 @@
 /// A freeze stops the process anywhere; afterwards timers fire late and intervals look long. Whether CLOCK_MONOTONIC
 /// counts frozen time is not documented, so both signs are read: a sleep that took far longer than asked for, and a wall
 /// clock that moved without the monotonic one. Work is measured apart from sleep: how long it takes on a fraction of a
-/// core nobody knows, so only a time in which any of it would have ended is taken for a freeze.
+/// core nobody knows, so only a time in which any of it would have ended is taken for a freeze, or a shorter one beside
+/// an INVOKE that was long in coming.
 package struct ThawedClock: Sendable {
     /// A sleep may take this much longer than asked for before it counts as a freeze: a starved CPU is no freeze.
     package static let slack: Duration = .milliseconds(750)
@@ -13,9 +14,16 @@ package struct ThawedClock: Sendable {
     /// could not move meanwhile.
     static let work: Duration = .milliseconds(100)
 
+    /// Long work and an idle time that end within this belong together.
+    static let together: Duration = .seconds(5)
+
     /// Thawed time since the clock was made.
     package private(set) var elapsed: Duration = .zero
     private var last: Moment
+    /// When work ended that took longer than ``slack``.
+    private var longWork: Moment?
+    /// When an INVOKE came that was waited for longer than that.
+    private var longIdle: Moment?
 
     package init(at now: Moment) {
         self.last = now
@@ -23,7 +31,19 @@ package struct ThawedClock: Sendable {
 
     /// - Returns: true when the process was frozen since the last reading, in which it worked.
     package mutating func worked(until now: Moment) -> Bool {
-        advance(to: now, counting: Self.work, suspicious: Self.longestWork)
+        if now.elapsed(since: last) > Self.slack { longWork = now }
+        let frozen = advance(to: now, counting: Self.work, suspicious: Self.longestWork)
+        guard let longWork, let longIdle, now.elapsed(since: longWork) < Self.together,
+            now.elapsed(since: longIdle) < Self.together
+        else { return frozen }
+        self.longWork = nil
+        self.longIdle = nil
+        return true
+    }
+
+    /// - Parameter idle: how long the INVOKE was waited for.
+    package mutating func invoked(at now: Moment, after idle: Duration) {
+        if idle > Self.slack { longIdle = now }
     }
 
     /// - Parameter limit: how long it was to sleep at most.

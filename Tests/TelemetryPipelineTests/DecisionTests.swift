@@ -152,6 +152,36 @@ func moment(_ milliseconds: Int64, wall: Int64? = nil) -> Moment {
     }
 }
 
+@Suite struct FreezeInWorkTests {
+    @Test func `long work is a freeze beside an INVOKE that was long in coming, whichever is seen first`() {
+        for invokedFirst in [true, false] {
+            var clock = ThawedClock(at: moment(0))
+            if invokedFirst { clock.invoked(at: moment(1290), after: .milliseconds(1300)) }
+            let first = clock.worked(until: moment(1300))
+            #expect(first == invokedFirst)
+            if !invokedFirst { clock.invoked(at: moment(1310), after: .milliseconds(1300)) }
+            let second = clock.worked(until: moment(1320))
+            #expect(second == !invokedFirst)
+            let again = clock.worked(until: moment(1330))
+            #expect(!again)
+        }
+    }
+
+    @Test func `neither alone is one`() {
+        var clock = ThawedClock(at: moment(0))
+        let work = clock.worked(until: moment(1300))
+        #expect(!work)
+        clock.invoked(at: moment(1310), after: .milliseconds(700))
+        let shortIdle = clock.worked(until: moment(1320))
+        #expect(!shortIdle)
+        clock.invoked(at: moment(9000), after: .seconds(5))
+        let slept = clock.slept(until: moment(8990), upTo: .seconds(8))
+        #expect(!slept)
+        let later = clock.worked(until: moment(9010))
+        #expect(!later, "the work is long past")
+    }
+}
+
 @Suite struct StallWatchTests {
     @Test func `a request that moves is left alone, one that stands still is not`() {
         var watch = StallWatch(thawed: .zero)
