@@ -87,6 +87,24 @@ import Testing
         try expectDelivered(stage)
     }
 
+    @Test(.enabled(if: Starvation.isAvailable, Starvation.reason), arguments: [false, true])
+    func `a starved CPU does not make the process late`(hangs: Bool) throws {
+        let stage = try stage()
+        defer { stage.close() }
+        try stage.environment.invoke(.warm(400))
+        #expect(stage.environment.deliverTelemetry())
+        stage.search.faults.set([Fault(hangs ? .hang : .delay(.milliseconds(100)))])
+        let starvation = try Starvation(of: try #require(stage.process?.pid))
+        defer { starvation.end() }
+        let end = try stage.shutdown()
+        #expect(end.outcome.ends[Stage.name] == .exited(0))
+        #expect(end.outcome.duration < .milliseconds(2000), "\(end.outcome.duration)")
+        #expect(end.books.isBalanced, "\(end.books.fields)")
+        if hangs { #expect((end.books.count("spooled") ?? 0) > 0, "\(end.books.fields)") }
+        starvation.end()
+        try expectDelivered(stage)
+    }
+
     @Test func `a deadline that is nearer than two seconds is kept`() throws {
         let stage = try stage { setup in
             setup.shutdownLimit = .milliseconds(900)
