@@ -25,8 +25,7 @@ package struct CircuitBreaker: Sendable {
     /// Nil when a request may begin now, else the moment to ask again. While a probe is out, that is never.
     package func refusal(at now: Moment) -> Refusal? {
         if isOpen, probing { return .untilAnswered }
-        // Whichever clock counts frozen time.
-        if let notBefore, now < notBefore, now.wallMs < notBefore.wallMs { return .until(notBefore) }
+        if let notBefore, now.passed(since: notBefore) < .zero { return .until(notBefore) }
         return nil
     }
 

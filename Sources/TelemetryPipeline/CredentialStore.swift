@@ -67,9 +67,7 @@ final class CredentialStore {
     func refused(_ time: FlushTime) {
         let now = time.moment
         if case .container = plan.source { keysExpire = now }
-        guard let loginFetchedAt,
-            now.elapsed(since: loginFetchedAt) > .seconds(60) || now.wallMs - loginFetchedAt.wallMs > 60_000
-        else { return }
+        guard let loginFetchedAt, now.passed(since: loginFetchedAt) > .seconds(60) else { return }
         isLoginRefused = true
         _ = fetchLogin(time)
     }

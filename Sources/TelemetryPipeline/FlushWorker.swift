@@ -66,7 +66,6 @@ package final class FlushWorker {
     package func run() {
         let waker = loop.waker
         mailbox.setWake { waker.wake() }
-        thawed = ThawedClock(at: now())
         var frozen = false
         while true {
             let due = step(FlushTime(moment: now(), thawed: thawed.elapsed), frozen: frozen)

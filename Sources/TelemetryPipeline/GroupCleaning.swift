@@ -50,8 +50,7 @@ struct GroupCleaning {
             dueAt = now + .milliseconds(Int64.random(in: 0...max(1, spread), using: &random))
             return .milliseconds(1)
         }
-        // Whichever clock counts frozen time.
-        let left = min(due.elapsed(since: now), .milliseconds(due.wallMs - now.wallMs))
+        let left = .zero - now.passed(since: due)
         guard left <= .zero else { return left }
         guard
             let rule = StaleGroupRule(

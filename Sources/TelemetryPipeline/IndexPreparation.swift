@@ -79,9 +79,7 @@ struct IndexPreparation {
     }
 
     private func isPaused(_ key: String, at now: Moment) -> Bool {
-        guard let until = pausedUntil[key] else { return false }
-        // Whichever clock counts frozen time.
-        return now < until && now.wallMs < until.wallMs
+        pausedUntil[key].map { now.passed(since: $0) < .zero } ?? false
     }
 
     /// A bulk request failed as well: so does the back end altogether, and when it comes back the names are asked for

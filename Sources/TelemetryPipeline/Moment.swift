@@ -30,7 +30,8 @@ package struct Moment: Comparable, Sendable {
 
     package func elapsed(since earlier: Moment) -> Duration { monotonic - earlier.monotonic }
 
-    /// By whichever clock counted more: the one of them that counts frozen time.
+    /// By whichever clock counted more: the one of them that counts frozen time. Below zero while neither has come to
+    /// `earlier`.
     package func passed(since earlier: Moment) -> Duration {
         max(elapsed(since: earlier), .milliseconds(wallMs - earlier.wallMs))
     }
