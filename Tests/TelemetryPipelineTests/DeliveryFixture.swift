@@ -140,3 +140,13 @@ final class ChoosyServer: Sendable {
 
     func set(_ judge: @escaping Judge) { store.state.withLock { $0.judge = judge } }
 }
+
+extension FlushConfiguration {
+    /// A gateway alone, pushed to without a pause and never cleaned.
+    static func pushing(to gateway: Endpoint) -> FlushConfiguration {
+        FlushConfiguration(
+            openSearch: nil, pushGateway: gateway, indices: SpoolFixture.intake().indices, types: [.function],
+            indexSetup: .none, requestBytes: 1 << 20, compressionLevel: 1, metricPushInterval: .zero,
+            metricGroupTTL: .zero)
+    }
+}

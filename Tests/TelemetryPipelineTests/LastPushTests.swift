@@ -20,10 +20,7 @@ import Testing
         let endpoint = try Endpoint(parsing: gateway.url)
         let metrics = MetricPush(
             endpoint: endpoint,
-            configuration: FlushConfiguration(
-                openSearch: nil, pushGateway: endpoint, indices: SpoolFixture.intake().indices, types: [.function],
-                indexSetup: .none, requestBytes: 1 << 20, compressionLevel: 1, metricPushInterval: .zero,
-                metricGroupTTL: .zero),
+            configuration: .pushing(to: endpoint),
             spool: fixture.spool, function: FunctionIdentityBox(FunctionIdentity(name: "f", version: "1")), loop: loop,
             credentials: CredentialStore(
                 plan: CredentialStore.Plan(secretARN: nil, source: .none, region: nil, secretsManagerURL: nil),

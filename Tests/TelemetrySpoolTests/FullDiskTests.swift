@@ -43,9 +43,8 @@ import Testing
         #expect(ledger[.received, ""] >= 60 + appendsSinceCheckpoint)
     }
 
-    /// Rows that lie three on a page, of which one goes: each takes a frame of the WAL.
-    @Test func `a request of small scattered chunks is settled on a full disk`() throws {
-        let disk = try FaultyDisk()
+    /// 3,000 chunks of two events in the database, and no room beside them.
+    private func smallChunks(filling disk: FaultyDisk) throws -> Spool {
         let spool = Spool(directory: directory.spool, options: world.options(vfs: disk.name))
         try spool.opened()
         for seed in 0..<300 {
@@ -56,6 +55,13 @@ import Testing
         disk.fillUp()
         world.free.store(0, ordering: .relaxed)
         world.advance(2000)
+        return spool
+    }
+
+    /// Rows that lie three on a page, of which one goes: each takes a frame of the WAL.
+    @Test func `a request of small scattered chunks is settled on a full disk`() throws {
+        let disk = try FaultyDisk()
+        let spool = try smallChunks(filling: disk)
         var claimed: [StoredChunk] = []
         for _ in 0..<3 { claimed += try spool.claimAll() }
         #expect(claimed.count == 3000)
@@ -87,16 +93,7 @@ import Testing
 
     @Test func `what a full disk cannot gather to be sent again waits where it is`() throws {
         let disk = try FaultyDisk()
-        let spool = Spool(directory: directory.spool, options: world.options(vfs: disk.name))
-        try spool.opened()
-        for seed in 0..<300 {
-            try spool.append(
-                chunks: (0..<10).map { Fixtures.chunk(events: 2, bytes: 1000, seed: seed * 10 + $0) })
-        }
-        while spool.maintain(nowMs: 0).hasMore {}
-        disk.fillUp()
-        world.free.store(0, ordering: .relaxed)
-        world.advance(2000)
+        let spool = try smallChunks(filling: disk)
         let sources = (1...3000).filter { $0 % 3 == 0 }.map { Int64($0) }
         var settlement = Settlement()
         settlement.chunks = sources.map { ChunkSettlement(id: $0, delivered: 1, requeued: 1) }
